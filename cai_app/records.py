@@ -1,0 +1,177 @@
+"""The small typed records that pass between modules; dictionaries exist only at file edges."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Flag = Literal["unchanged", "refusal", "evasive", "tag_leak", "repetition", "unknown_words"]
+Side = Literal["a", "b"]
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, and unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sampling(Record):
+    """How one row is sampled. `seed` starts the row's own generator; temperature 0 is greedy."""
+
+    seed: int = 0
+    temperature: float = Field(default=1.0, ge=0)
+    max_tokens: int = Field(default=160, gt=0)
+    stop: tuple[str, ...] = ()
+
+
+class Turn(Record):
+    """One turn of a conversation in chat form."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class Prompt(Record):
+    """One rendered prompt in both dialogue forms; a model uses the form it was trained on.
+
+    `segments` join to the dialogue text (`\\n\\nHuman: …\\n\\nAssistant:`); they are cut at the only
+    places where a key/value cache may be cut (few-shots, dialogue, critique). `turns` are the same
+    content for a chat template, and `prefill` is the start of the assistant's turn to go on from.
+    """
+
+    segments: tuple[str, ...]
+    turns: tuple[Turn, ...]
+    prefill: str = ""
+
+    @property
+    def text(self) -> str:
+        """The whole prompt as dialogue text."""
+        return "".join(self.segments)
+
+
+class Completion(Record):
+    """What a model wrote: text without the stop string, its token count, and why it ended."""
+
+    text: str
+    tokens: int
+    finish: Literal["stop", "length", "cancelled"]
+
+
+class TokenScore(Record):
+    """One token of a continuation: its log-probability (nats), and the top-k alternatives."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+class ModelInfo(Record):
+    """What `models` and the page's header say of a backend."""
+
+    spec: str
+    parameters: int | None = None
+    device: str | None = None
+    quantization: str | None = None
+    state: Literal["available", "loading", "ready", "failed"] = "available"
+    adapters: tuple[str, ...] = ()
+    adapter: str | None = None
+    note: str = ""
+
+
+class SupervisedPrinciple(Record):
+    """A principle of the supervised stage (CAI 3.1): a critique request and a revision request."""
+
+    id: str
+    critique_request: str
+    revision_request: str
+    tags: tuple[str, ...] = ()
+    weight: float = Field(default=1.0, ge=0)
+    enabled: bool = True
+    note: str = ""
+
+
+class PreferencePrinciple(Record):
+    """A principle of the preference stage (CAI 4.1): the question put before the options."""
+
+    id: str
+    question: str
+    tags: tuple[str, ...] = ()
+    weight: float = Field(default=1.0, ge=0)
+    enabled: bool = True
+    note: str = ""
+
+
+class ConstitutionRef(Record):
+    """Which version of which constitution a row was made under."""
+
+    name: str
+    hash: str
+
+
+class Step(Record):
+    """One step of a critique-revision chain, with the exact prompt that made it."""
+
+    kind: Literal["draft", "critique", "revision"]
+    round: int
+    text: str = ""
+    principle: str | None = None
+    request: str | None = None
+    prompt: str = ""
+    prompt_tokens: int = 0
+    tokens: int = 0
+    seed: int = 0
+    finish: Literal["stop", "length", "cancelled"] | None = None
+    flags: tuple[Flag, ...] = ()
+    edited: bool = False
+
+
+class Transcript(Record):
+    """A whole chain (CAI 3.1), and all that is needed to replay it exactly."""
+
+    prompt: str
+    backend: str
+    constitution: ConstitutionRef
+    seed: int
+    temperature: float
+    few_shot: int
+    direct: bool
+    max_tokens: int
+    steps: tuple[Step, ...] = ()
+
+
+class OrderVerdict(Record):
+    """One presentation order. `p_a` is P(the response given as a is better), whichever came first.
+
+    `lost_mass` is 1 − P(" (A)") − P(" (B)"): probability that went to neither choice.
+    """
+
+    first: Side
+    p_a: float | None = None
+    lost_mass: float | None = None
+    rationale: str | None = None
+    unscored_reason: str | None = None
+
+
+class PrincipleVerdict(Record):
+    """One principle's verdict: the mean of its two orders, or why there is none."""
+
+    id: str
+    question: str
+    p_a: float | None
+    orders: tuple[OrderVerdict, ...]
+    unscored_reason: str | None = None
+
+
+class Verdict(Record):
+    """A comparison judged: the mean over principles and orders, raw values kept beside it."""
+
+    prompt: str
+    a: str
+    b: str
+    backend: str
+    constitution: ConstitutionRef
+    seed: int
+    p_a: float | None
+    orders: tuple[OrderVerdict, ...]
+    principles: tuple[PrincipleVerdict, ...]
+    rationale: str | None = None
+    unscored_reason: str | None = None
