@@ -1,0 +1,54 @@
+# make app     the page on http://127.0.0.1:7860
+# make test    format, lint, types, layers, then every test but the slow ones
+# make test-slow, check, bench, format: see CONTRIBUTING.md
+#
+# Torch for CPU only (a tenth of the download):
+#   make app TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -q \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: app test test-slow check bench format chromium
+.DELETE_ON_ERROR:
+
+app: $(VENV)/.ready
+	$(BIN)/python app.py $(ARGS)
+
+test: check chromium
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(VENV)/.ready-dev chromium
+	$(BIN)/python -m pytest -m "slow and not gpu" --timeout 3600 $(ARGS)
+
+check: $(VENV)/.ready-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m cai_app bench $(ARGS)
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+chromium: $(VENV)/.ready-dev
+	@$(BIN)/python tests/browser/chromium.py
+
+# The stamps make a second call instant; a changed requirements file installs again.
+$(VENV)/.ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed and $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
+	$(PIP) -r requirements-dev.txt
+	@touch $@
