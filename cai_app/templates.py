@@ -1,0 +1,69 @@
+"""The templates in data/templates: loaded once, their placeholders checked, and hashed."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from string import Template
+
+from cai_app.errors import InputError
+from cai_app.settings import ROOT
+
+PLACEHOLDERS: dict[str, frozenset[str]] = {
+    "human_turn": frozenset({"text"}),
+    "assistant_turn": frozenset({"text"}),
+    "draft": frozenset({"prompt"}),
+    "preamble_separator": frozenset(),
+    "critique_request": frozenset({"request"}),
+    "revision_request": frozenset({"request"}),
+    "judge": frozenset({"dialogue", "question", "a", "b"}),
+    "judge_cot": frozenset({"dialogue", "question", "a", "b"}),
+    "judge_cot_answer": frozenset(),
+    "judge_cot_human_turn": frozenset({"text"}),
+    "judge_cot_assistant_turn": frozenset({"text"}),
+}
+
+
+def load_templates(folder: Path) -> dict[str, Template]:
+    """All templates of a folder, placeholders checked.
+
+    Raises InputError naming file, placeholder and the known ones.
+    """
+    return {name: _load(folder / f"{name}.txt", known) for name, known in PLACEHOLDERS.items()}
+
+
+def _load(path: Path, known: frozenset[str]) -> Template:
+    try:
+        # An editor may add a last newline; no prompt may end in one.
+        template = Template(path.read_text(encoding="utf-8").rstrip("\n"))
+    except OSError as error:
+        raise InputError(f"template {path} cannot be read: {error.strerror}") from error
+    listed = ", ".join(f"${name}" for name in sorted(known)) or "none"
+    if not template.is_valid():
+        raise InputError(f"template {path.name}: a stray $; write $$ for a dollar sign")
+    used = set(template.get_identifiers())
+    for name in sorted(used - known):
+        raise InputError(f"template {path.name}: unknown placeholder ${name}; known: {listed}")
+    for name in sorted(known - used):
+        raise InputError(f"template {path.name}: placeholder ${name} is missing; known: {listed}")
+    return template
+
+
+@cache
+def all_templates() -> dict[str, Template]:
+    """The shipped templates, read once."""
+    return load_templates(ROOT / "data" / "templates")
+
+
+def render(name: str, **values: str) -> str:
+    """A shipped template, filled."""
+    return all_templates()[name].substitute(values)
+
+
+@cache
+def template_hash() -> str:
+    """16 hex digits over all templates and few-shots, stored with every row they made."""
+    digest = hashlib.sha256()
+    for folder in ("templates", "fewshots"):
+        for path in sorted((ROOT / "data" / folder).glob("*.*")):
+            digest.update(f"{folder}/{path.name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
