@@ -1,4 +1,4 @@
-"""The dialogue text (`\\n\\nHuman: … \\n\\nAssistant:`): typed prompts made into it, and its turns."""
+"""The dialogue text: typed prompts made into it, and its turns by speaker."""
 
 import re
 

@@ -83,10 +83,10 @@ def revision(
     asked = _user(principle.revision_request)
     if critique_text is not None:
         before = critique(dialogue, response, principle, shots=shots)
-        said = _assistant(critique_text)
+        written = _assistant(critique_text)
         return Prompt(
             segments=(*before.segments, said(critique_text) + request),
-            turns=(*before.turns, said, asked),
+            turns=(*before.turns, written, asked),
         )
     text, turns = opened(dialogue)
     return Prompt(
