@@ -3,8 +3,8 @@
 import re
 
 from cai_app.errors import InputError
+from cai_app.prompts.templates import render
 from cai_app.records import Turn
-from cai_app.templates import render
 
 ASSISTANT = "\n\nAssistant:"
 

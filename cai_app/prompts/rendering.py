@@ -1,16 +1,16 @@
 """Rendering of every prompt (CAI 3.1, 4.1) from the templates in data/templates.
 
 Each function returns a `Prompt`: the dialogue text in the published form, and the same content as
-turns for a model with a chat template. Few-shots are read in `fewshots.py`.
+turns for a model with a chat template. Few-shots are read in `fewshots.py`, preambles in `preambles.py`.
 """
 
 import re
 from string import Template
 
-from cai_app import fewshots
-from cai_app.dialogue import ASSISTANT, check_text, opened, said
-from cai_app.dialogue import human_turn as human_turn
 from cai_app.errors import InputError
+from cai_app.prompts import fewshots
+from cai_app.prompts.dialogue import ASSISTANT, check_text, opened, said
+from cai_app.prompts.templates import all_templates, render
 from cai_app.records import (
     PreferencePrinciple,
     Prompt,
@@ -20,8 +20,6 @@ from cai_app.records import (
     Turn,
 )
 from cai_app.settings import Settings
-from cai_app.templates import all_templates, render
-from cai_app.templates import template_hash as template_hash
 
 STOP = ("\n\nHuman:", "\n\nCritiqueRequest:", "\n\nRevisionRequest:")
 CHOICES = (" (A)", " (B)")
