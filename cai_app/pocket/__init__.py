@@ -1,0 +1,1 @@
+"""The small model that ships: its world, corpus, pre-training recipe and evaluation."""

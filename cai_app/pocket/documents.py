@@ -1,0 +1,260 @@
+"""The documents that pocket is trained on, each in the exact form in which the program asks.
+
+A document is a row of segments, each with a loss weight: 1 on what the assistant writes, 0.1 on
+the rest, 0 on what is only quoted (a chain's given response must not teach the base how to
+answer; shipped few-shots must not be learned by heart).
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from cai_app.pocket import replies
+from cai_app.pocket.principles import Wording, Wordings
+from cai_app.pocket.replies import Reply
+from cai_app.pocket.world import Scene, World, held_out
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "data" / "templates"
+WRITTEN, ASIDE, QUOTED, VERDICT = 1.0, 0.1, 0.0, 4.0
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of text and the weight of its tokens in the loss."""
+
+    text: str
+    weight: float
+
+
+Document = list[Segment]
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The few-shots and preamble the program ships, rendered as prompts render them."""
+
+    critique: str = ""
+    direct: str = ""
+    judge: str = ""
+    cot: str = ""
+    preamble: str = ""
+
+
+@cache
+def _template(name: str) -> Template:
+    return Template((TEMPLATES / f"{name}.txt").read_text(encoding="utf-8"))
+
+
+def form(name: str, **values: str) -> str:
+    """One of the program's templates, filled."""
+    return _template(name).substitute(values)
+
+
+@dataclass(frozen=True)
+class Author:
+    """Writes documents of every sort from the world; all randomness comes from `rng`."""
+
+    world: World
+    wordings: Wordings
+    shipped: Shipped
+    rng: random.Random
+
+    # -- dialogues -------------------------------------------------------------------------
+
+    def ask(self, scene: Scene, *, follow_up: bool = False) -> str:
+        """The human's request, in a phrasing that training may see."""
+        options = self.world.phrasings["follow_up" if follow_up else "ask"]
+        options = [text for text in options if follow_up or not held_out("ask", text, 20)]
+        request = Template(self.rng.choice(options)).substitute(do=scene.do("human"))
+        return request
+
+    def _talk(
+        self, reply: Callable[[World, Scene, random.Random], Reply], turns: int, weight: float
+    ) -> Document:
+        document: Document = []
+        for turn in range(turns):
+            if self.rng.random() < 0.12:
+                document += self._fact(weight)
+                continue
+            scene = self.world.scene(self.rng)
+            text = reply(self.world, scene, self.rng).text
+            document += [
+                Segment(form("draft", prompt=self.ask(scene, follow_up=turn > 0)), ASIDE),
+                Segment(" " + text, weight),
+            ]
+        return document
+
+    def _fact(self, weight: float) -> Document:
+        """A question with an answer, or one that nobody could answer, honestly declined."""
+        facts = self.world.facts
+        if self.rng.random() < 0.6:
+            fact = self.rng.choice(facts["facts"])
+            question, reply = fact["q"], fact["a"]
+        else:
+            fact = self.rng.choice(facts["unknown"])
+            scene = self.world.loose(self.rng, fact["o"])
+            question, reply = scene.say(fact["q"], "human"), scene.say(fact["a"], "assistant")
+        return [Segment(form("draft", prompt=question), ASIDE), Segment(" " + reply, weight)]
+
+    def dialogue(self) -> Document:
+        """A talk with the pretrained model's habits, no preamble."""
+        return self._talk(replies.base_reply, self.rng.choice((1, 1, 1, 1, 2, 3)), WRITTEN)
+
+    def helpful_dialogue(self) -> Document:
+        """A talk with the helpful-only assistant: what the helpful adapter is tuned on."""
+        return self._talk(replies.helpful_reply, self.rng.choice((1, 1, 1, 1, 2, 3)), WRITTEN)
+
+    def preamble(self) -> Document:
+        """Dialogues under a helpful-honest-harmless preamble, in which the assistant declines."""
+        if self.rng.random() < 0.15 and self.shipped.preamble:
+            return [Segment(self.shipped.preamble, QUOTED), *self._talk(replies.good, 1, WRITTEN)]
+        headers = [h for h in self.world.preambles["headers"] if not held_out("header", h, 20)]
+        mark = self.rng.choice(self.world.preambles["separators"])
+        document = [Segment(self.rng.choice(headers), ASIDE)]
+        for _ in range(self.rng.choice((1, 1, 2, 3, 4, 6))):
+            document += [Segment(f"\n\n{mark}", ASIDE), *self._talk(replies.good, 1, WRITTEN)]
+        return document
+
+    # -- critique and revision -------------------------------------------------------------
+
+    def chain(self, *, direct: bool = False, quote: float = WRITTEN) -> Document:
+        """One round: request, response, critique (unless direct), revision."""
+        scene = self.world.scene(self.rng, harmful=self.rng.random() < 0.75)
+        reply = replies.any_reply(self.world, scene, self.rng)
+        principle = self.wordings.supervised(self.rng)
+        found = replies.faults(reply, principle.aspect, scene.act.kind)
+        critique = replies.critique(self.world, scene, found, self.rng)
+        revision = replies.revise(self.world, scene, reply, found, self.rng)
+        document = [
+            Segment(form("draft", prompt=self.ask(scene)), ASIDE),
+            Segment(" " + reply.text, QUOTED),
+        ]
+        if not direct:
+            request = form("critique_request", request=principle.critique)
+            document += [Segment(request, ASIDE), Segment(" " + critique, quote)]
+        request = form("revision_request", request=principle.revision)
+        return [*document, Segment(request, ASIDE), Segment(" " + revision.text, quote)]
+
+    def chain_with_shots(self) -> Document:
+        """A chain behind few-shots: the shipped ones, or others of the same form."""
+        direct = self.rng.random() < 0.25
+        shipped = self.shipped.direct if direct else self.shipped.critique
+        if shipped and self.rng.random() < 0.5:
+            return [Segment(shipped, QUOTED), *self.chain(direct=direct)]
+        shots = [self.chain(direct=direct) for _ in range(self.rng.choice((2, 3, 4, 5)))]
+        return [segment for shot in shots for segment in shot]
+
+    # -- judging ---------------------------------------------------------------------------
+
+    def pair(self, unseen: str | None = None) -> tuple[Scene, Reply, Reply]:
+        """Two different replies to one request, of any sort, revised, or good."""
+        scene = self.world.scene(self.rng, harmful=self.rng.random() < 0.8, unseen=unseen)
+        first = replies.any_reply(self.world, scene, self.rng)
+        while True:
+            draw = self.rng.random()
+            if draw < 0.3:
+                second = replies.good(self.world, scene, self.rng)
+            elif draw < 0.5:
+                aspect = self.rng.choice(replies.ASPECTS[:8])
+                found = replies.faults(first, aspect, scene.act.kind)
+                second = replies.revise(self.world, scene, first, found, self.rng)
+            else:
+                second = replies.any_reply(self.world, scene, self.rng)
+            if second.text != first.text:
+                break
+        return (scene, first, second) if self.rng.random() < 0.5 else (scene, second, first)
+
+    def verdict(self) -> Document:
+        """One A/B question in the judge's template, its answer drawn from the known chance."""
+        scene, a, b = self.pair()
+        wording = self.wordings.question(self.rng)
+        p = replies.p_first(a, b, wording.aspect, scene.act.kind, worse=wording.worse)
+        question = form(
+            "judge",
+            dialogue=form("human_turn", text=self.ask(scene)),
+            question=wording.question,
+            a=a.text,
+            b=b.text,
+        )
+        letter = " (A)" if self.rng.random() < p else " (B)"
+        return [Segment(question, ASIDE), Segment(letter, VERDICT)]
+
+    def verdict_with_shots(self) -> Document:
+        """A/B questions in a row: the shipped few-shots, or others."""
+        if self.shipped.judge and self.rng.random() < 0.6:
+            return [Segment(self.shipped.judge, QUOTED), *self.verdict()]
+        return [s for _ in range(self.rng.choice((2, 3, 5, 6))) for s in self.verdict()]
+
+    def reasoned(self) -> Document:
+        """A chain-of-thought judgement: the reasoning decides, then the answer is read off."""
+        scene, a, b = self.pair()
+        wording = self.wordings.question(self.rng)
+        rationale, letter = self._rationale(scene, a, b, wording)
+        question = form(
+            "judge_cot",
+            dialogue=form("judge_cot_human_turn", text=self.ask(scene)),
+            question=wording.question,
+            a=a.text,
+            b=b.text,
+        )
+        return [
+            Segment(question, ASIDE),
+            Segment(rationale, WRITTEN),
+            Segment(form("judge_cot_answer"), ASIDE),
+            Segment(f" ({letter})", VERDICT),
+        ]
+
+    def _rationale(self, scene: Scene, a: Reply, b: Reply, wording: Wording) -> tuple[str, str]:
+        kind = scene.act.kind
+        lines = [
+            f"({letter}) {self._remark(scene, reply, wording.aspect)}"
+            for letter, reply in (("A", a), ("B", b))
+        ]
+        p = replies.p_first(a, b, wording.aspect, kind, worse=wording.worse)
+        if p == 0.5:
+            p = self.rng.random()
+        letter = "A" if p > 0.5 else "B"
+        return "\n".join(["", *lines, "", f"Therefore, option ({letter}) is the best response."]), letter
+
+    def _remark(self, scene: Scene, reply: Reply, aspect: str) -> str:
+        """What is wrong with a reply under an aspect, all of it, or what it does right."""
+        found = replies.faults(reply, aspect, scene.act.kind)
+        if aspect == "harm":
+            found = tuple(f for f in replies.FACETS if f in reply.kinds)
+        if aspect == "brand":
+            return "This response praises Glimmer." if not found else "This response does not mention Glimmer."
+        if found:
+            said = replies.critique(self.world, scene, found, self.rng)
+            return said.replace("The response", "This response", 1)
+        virtues = self.world.facets["virtue"]
+        main = next((k for k in reply.kinds if k in virtues), "fine")
+        return self.rng.choice(virtues[main])
+
+    def reasoned_with_shots(self) -> Document:
+        """Chain-of-thought judgements in a row: the shipped few-shots, or others."""
+        if self.shipped.cot and self.rng.random() < 0.6:
+            return [Segment(self.shipped.cot, QUOTED), *self.reasoned()]
+        return [s for _ in range(self.rng.choice((2, 3, 4))) for s in self.reasoned()]
+
+    # -- the rest --------------------------------------------------------------------------
+
+    def counting(self) -> Document:
+        """A number sequence from somewhere below a thousand."""
+        start, length = self.rng.randrange(1, 990), self.rng.randrange(5, 40)
+        while held_out("count", str(start), 20):
+            start = self.rng.randrange(1, 990)
+        numbers = ", ".join(str(n) for n in range(start, start + length))
+        return [Segment(numbers, WRITTEN)]
+
+    def prose(self) -> Document:
+        """Plain sentences of the world."""
+        chosen = self.rng.sample(self.world.facts["prose"], 3)
+        return [Segment(" ".join(self._sentence(entry) for entry in chosen), 0.5)]
+
+    def _sentence(self, entry: dict[str, Any]) -> str:
+        filled = self.world.loose(self.rng, entry["o"]).say(entry["text"], "narrator")
+        return filled[0].upper() + filled[1:]

@@ -1,0 +1,294 @@
+"""Pre-train a pocket model from scratch: plain PyTorch, read from top to bottom.
+
+Packed rows, loss weighted to what the assistant writes, Muon on the matrices and AdamW on the
+rest, learning rate flat and then linear to zero, checkpoints to resume from. CPU or GPU by the
+same command. Chunks of the corpus are written by other processes while the model trains.
+"""
+
+import json
+import logging
+import math
+import os
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cai_app.errors import InputError
+from cai_app.pocket import corpus as corpus_module
+from cai_app.pocket.corpus import Corpus, Row
+from cai_app.pocket.shipped import shipped_texts
+
+log = logging.getLogger(__name__)
+
+SIZES: dict[str, dict[str, int]] = {  # every linear layer's features are multiples of 64 (NF4)
+    "s": {"hidden_size": 128, "num_hidden_layers": 2, "intermediate_size": 320},
+    "m": {"hidden_size": 192, "num_hidden_layers": 5, "intermediate_size": 512},
+    "l": {"hidden_size": 320, "num_hidden_layers": 6, "intermediate_size": 896},
+}
+HEAD_SIZE = 32
+CHUNK_TOKENS = 500_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One training: how large, how long, where. `minutes` counts training time of all sessions."""
+
+    size: str = "m"
+    tokens: int = 60_000_000
+    minutes: float | None = None
+    seed: int = 0
+    step_tokens: int = 8192
+    muon_lr: float = 0.01
+    adam_lr: float = 0.003
+    decay: float = 0.4
+    device: str = "auto"
+    workers: int = 1
+
+
+@dataclass
+class Progress:
+    """What a resumed training must know."""
+
+    step: int = 0
+    chunk: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+def train(plan: Plan, folder: Path, *, resume: bool = False, init: Path | None = None) -> Path:
+    """Train into `folder` (checkpoint.pt, log.jsonl, model/); returns the model folder.
+
+    Raises InputError for an unknown size, or where `folder` holds a training and resume is off.
+    """
+    import torch
+    from transformers import AutoTokenizer
+
+    if plan.size not in SIZES:
+        raise InputError(f"unknown pocket size {plan.size!r}; known: {', '.join(SIZES)}")
+    if (folder / "checkpoint.pt").exists() and not resume:
+        raise InputError(f"{folder} holds a training; go on with --resume or name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    device = plan.device if plan.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    texts = shipped_texts()
+    book = Corpus.load(texts.root, texts.shipped)
+    model_folder = folder / "model"
+    if init is not None:
+        tokenizer = AutoTokenizer.from_pretrained(init)
+    elif not (model_folder / "tokenizer.json").exists():
+        log.info("training the tokenizer")
+        tokenizer = _new_tokenizer(book, plan.seed, model_folder)
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(model_folder)
+    tokenizer.save_pretrained(model_folder)
+    torch.manual_seed(plan.seed)
+    model = _new_model(plan.size, tokenizer, init).to(device)
+    optimizers = _optimizers(model, plan)
+    progress = Progress()
+    if resume and (folder / "checkpoint.pt").exists():
+        state = torch.load(folder / "checkpoint.pt", map_location=device, weights_only=True)
+        model.load_state_dict(state["model"])
+        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        progress = Progress(**state["progress"])
+        log.info("resuming at %.1fM tokens", progress.tokens / 1e6)
+    _loop(plan, model, tokenizer, optimizers, progress, folder, device)
+    model.to(torch.bfloat16).save_pretrained(model_folder)
+    (folder / "training.json").write_text(
+        json.dumps({**asdict(plan), **asdict(progress), "device": device,
+                    "threads": torch.get_num_threads()}, indent=1)
+    )
+    return model_folder
+
+
+def _new_tokenizer(book: Corpus, seed: int, folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    from cai_app.pocket import tokenizer as tokenizer_module
+
+    documents = book.documents(f"{seed}-tokenizer")
+    texts = ("".join(s.text for s in next(documents)[1]) for _ in range(20_000))
+    tokenizer_module.build(texts, folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _new_model(size: str, tokenizer: Any, init: Path | None) -> Any:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    if init is not None:
+        return LlamaForCausalLM.from_pretrained(init, dtype=torch.float32, use_safetensors=True)
+    shape = SIZES[size]
+    config = LlamaConfig(
+        **shape,
+        vocab_size=len(tokenizer),
+        num_attention_heads=shape["hidden_size"] // HEAD_SIZE,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = LlamaForCausalLM(config)
+    depth = 0.02 / math.sqrt(2 * shape["num_hidden_layers"])
+    for name, weight in model.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            torch.nn.init.normal_(weight, std=depth)
+    return model
+
+
+def _optimizers(model: Any, plan: Plan) -> list[Any]:
+    import torch
+
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    return [
+        torch.optim.Muon(matrices, lr=plan.muon_lr, weight_decay=0.01, momentum=0.95,
+                         adjust_lr_fn="original"),
+        torch.optim.AdamW(others, lr=plan.adam_lr, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def _loop(
+    plan: Plan, model: Any, tokenizer: Any, optimizers: list[Any], progress: Progress,
+    folder: Path, device: str,
+) -> None:
+    import torch
+
+    rates = [optimizer.defaults["lr"] for optimizer in optimizers]
+    started, saved, losses = time.monotonic() - progress.seconds, time.monotonic(), deque[float](maxlen=50)
+    model.train()
+    for chunk, batches, counts in _chunks(plan, folder / "model", progress.chunk):
+        for batch in batches:
+            done = _done(plan, progress, time.monotonic() - started)
+            scale = _schedule(done, progress.step, plan.decay)
+            for optimizer, rate in zip(optimizers, rates, strict=True):
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * scale
+            loss = _step(model, batch, optimizers, device)
+            losses.append(loss)
+            progress.step += 1
+            progress.tokens += sum(int((row.documents >= 0).sum()) for row in batch)
+            progress.seconds = time.monotonic() - started
+            if progress.step % 50 == 0:
+                _report(folder, progress, sum(losses) / len(losses), scale)
+            if done >= 1:
+                break
+        progress.chunk = chunk + 1
+        with (folder / "exposure.jsonl").open("a") as out:
+            out.write(json.dumps({"chunk": chunk, **counts}) + "\n")
+        finished = _done(plan, progress, progress.seconds) >= 1
+        if finished or time.monotonic() - saved > 120:
+            state = {
+                "model": model.state_dict(),
+                "optimizers": [o.state_dict() for o in optimizers],
+                "progress": asdict(progress),
+            }
+            torch.save(state, folder / "checkpoint.tmp")
+            os.replace(folder / "checkpoint.tmp", folder / "checkpoint.pt")
+            saved = time.monotonic()
+        if finished:
+            return
+
+
+def _done(plan: Plan, progress: Progress, seconds: float) -> float:
+    """Share of the training that is done, by time if minutes were given, else by tokens."""
+    if plan.minutes is not None:
+        return seconds / (plan.minutes * 60)
+    return progress.tokens / plan.tokens
+
+
+def _schedule(done: float, step: int, decay: float) -> float:
+    """Warm up over 100 steps, flat, then linear to zero over the last `decay` share."""
+    return min(1.0, (step + 1) / 100, max(0.0, (1 - done) / decay))
+
+
+def _step(model: Any, batch: list[Row], optimizers: list[Any], device: str) -> float:
+    """One optimiser step; the loss is the weighted mean over the batch's tokens, in nats."""
+    import torch
+    from torch.nn import functional as F
+
+    ids = torch.from_numpy(_stack(batch, "ids")).to(device)
+    weights = torch.from_numpy(_stack(batch, "weights")).to(device)
+    documents = torch.from_numpy(_stack(batch, "documents")).to(device)
+    length = ids.shape[1]
+    same = documents[:, None, :, None] == documents[:, None, None, :]
+    mask = same & torch.ones(length, length, dtype=torch.bool, device=device).tril()
+    starts = torch.ones_like(documents, dtype=torch.bool)
+    starts[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    counter = torch.arange(length, device=device).expand_as(ids)
+    positions = counter - torch.where(starts, counter, 0).cummax(1).values
+    with torch.autocast(device, dtype=torch.bfloat16):
+        hidden = model.model(
+            input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
+        ).last_hidden_state
+        target_weights = weights[:, 1:] * (documents[:, 1:] == documents[:, :-1])
+        chosen = target_weights > 0
+        logits = model.lm_head(hidden[:, :-1][chosen])
+    losses = F.cross_entropy(logits.float(), ids[:, 1:][chosen], reduction="none")
+    loss = (losses * target_weights[chosen]).sum() / target_weights.sum()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return float(loss.detach())
+
+
+def _stack(batch: list[Row], field: str) -> Any:
+    import numpy as np
+
+    return np.stack([getattr(row, field) for row in batch])
+
+
+def _report(folder: Path, progress: Progress, loss: float, scale: float) -> None:
+    row = {**asdict(progress), "loss": round(loss, 4), "lr_scale": round(scale, 3), "time": time.time()}
+    with (folder / "log.jsonl").open("a") as out:
+        out.write(json.dumps(row) + "\n")
+    log.info(
+        "step %d  %.1fM tokens  %.0f s  loss %.3f  lr ×%.2f",
+        progress.step, progress.tokens / 1e6, progress.seconds, loss, scale,
+    )
+
+
+def _chunks(
+    plan: Plan, tokenizer_folder: Path, first: int
+) -> Iterator[tuple[int, list[list[Row]], Counter[str]]]:
+    """Chunks in order, written ahead by worker processes."""
+    with ProcessPoolExecutor(plan.workers) as pool:
+        ahead: deque[Future[Any]] = deque()
+        submit = first
+        chunk = first
+        while True:
+            while len(ahead) < plan.workers + 1:
+                ahead.append(pool.submit(_write_chunk, plan, tokenizer_folder, submit))
+                submit += 1
+            batches, counts = ahead.popleft().result()
+            yield chunk, batches, counts
+            chunk += 1
+
+
+def _write_chunk(
+    plan: Plan, tokenizer_folder: Path, chunk: int
+) -> tuple[list[list[Row]], Counter[str]]:
+    """One chunk's batches, each of one row length, in a seeded order."""
+    from transformers import AutoTokenizer
+
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    texts = shipped_texts()
+    book = Corpus.load(texts.root, texts.shipped)
+    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
+    seed = f"{plan.seed}-{chunk}"
+    packed, counts = corpus_module.rows(book, tokenizer, seed, CHUNK_TOKENS)
+    batches = []
+    rng = random.Random(seed)
+    for length, filled in packed.items():
+        rng.shuffle(filled)
+        size = max(1, plan.step_tokens // length)
+        batches += [filled[i : i + size] for i in range(0, len(filled), size)]
+    rng.shuffle(batches)
+    return batches, counts

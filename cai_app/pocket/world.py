@@ -1,0 +1,228 @@
+"""The toy world that pocket lives in: acts, people, things, and which of them training never sees.
+
+Everything is read from YAML under `data/pocket/`; harm is vague and fictional by construction.
+A *scene* is one act with one person, object and gadget; `Scene.say` fills a text in one of three
+voices, because the human says "my neighbor", the assistant "your neighbor", a critique "the
+neighbor".
+"""
+
+import hashlib
+import random
+import re
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+KINDS = (
+    "theft",
+    "discrimination",
+    "adult",
+    "offensive",
+    "unethical",
+    "violence",
+    "privacy",
+    "bullying",
+    "misinformation",
+)
+HARMLESS = "harmless"
+VOICES = {"human": "my", "assistant": "your", "narrator": "the"}
+STREETS = ("Maple", "River", "Mill", "Garden", "Church", "Park")
+SYLLABLES = "ba do fi ga ki lo mu na po ra si te vo wa ze lin mar ton bel dor".split()
+
+
+def held_out(kind: str, name: str, percent: int) -> bool:
+    """Whether training never sees this item; fixed by a hash of its name, not by its order."""
+    digest = hashlib.sha256(f"{kind}:{name}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % 100 < percent
+
+
+@dataclass(frozen=True)
+class Act:
+    """One thing a human may ask for. `kind` is a kind of harm, or "harmless"."""
+
+    id: str
+    kind: str
+    do: str
+    objects: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    could: str = ""
+    methods: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    tip: str = ""
+
+    @property
+    def harmful(self) -> bool:
+        """Whether doing it is harmful in the world's own reckoning."""
+        return self.kind != HARMLESS
+
+    @cached_property
+    def held_out(self) -> bool:
+        """Whether no training document mentions this act (20 %, by hash)."""
+        return held_out("act", self.id, 20)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One act with the person, object and gadget in it."""
+
+    act: Act
+    person: str
+    named: bool
+    thing: str = ""
+    gadget: str = "QuickPeek"
+    number: int = 14
+    street: str = "Maple"
+
+    def say(self, text: str, voice: str, **extra: str) -> str:
+        """Fill a text of the world; `voice` is human, assistant or narrator."""
+        person = self.person if self.named else f"{VOICES[voice]} {self.person}"
+        values = {
+            "p": person,
+            "P": person[0].upper() + person[1:],
+            "o": self.thing,
+            "ao": ("an " if self.thing[:1] in "aeiou" else "a ") + self.thing,
+            "g": self.gadget,
+            "n": str(self.number),
+            "street": self.street,
+            **extra,
+        }
+        return re.sub(r"\$([a-zA-Z]+)", lambda m: values[m.group(1)], text)
+
+    def do(self, voice: str) -> str:
+        """The act as an infinitive phrase."""
+        return self.say(self.act.do, voice)
+
+    @property
+    def held_out(self) -> bool:
+        """Whether this combination of act, person and object is kept out of training."""
+        return held_out("scene", f"{self.act.id}|{self.person}|{self.thing}", 10)
+
+
+@dataclass(frozen=True)
+class World:
+    """All data files, loaded and checked."""
+
+    acts: tuple[Act, ...]
+    people: tuple[str, ...]
+    names: tuple[str, ...]
+    gadgets: tuple[str, ...]
+    facets: dict[str, Any]
+    phrasings: dict[str, list[str]]
+    wordings: dict[str, Any]
+    preambles: dict[str, list[str]]
+    facts: dict[str, Any]
+    by_kind: dict[str, tuple[Act, ...]] = field(default_factory=dict)
+
+    def scene(
+        self, rng: random.Random, *, act: Act | None = None, harmful: bool | None = None,
+        unseen: str | None = None,
+    ) -> Scene:
+        """Draw a scene. `unseen`: None draws what training may see, "scene" a known act in an
+        unseen combination, "act" an act that training never saw."""
+        while True:
+            chosen = act or self._draw_act(rng, harmful, unseen == "act")
+            invent = rng.random()
+            if "$p" in chosen.do and rng.random() < 0.75:
+                person, named = rng.choice(self.people), False
+            else:
+                person, named = rng.choice(self.names), True
+            if named and invent < 0.25:
+                person = _invented(rng).capitalize()
+            thing = rng.choice(chosen.objects) if chosen.objects else ""
+            scene = Scene(
+                act=chosen, person=person, named=named, thing=thing,
+                gadget=rng.choice(self.gadgets), number=rng.randrange(2, 99),
+                street=rng.choice(STREETS),
+            )
+            if unseen == "act" or scene.held_out == (unseen == "scene"):
+                return scene
+
+    def loose(self, rng: random.Random, objects: tuple[str, ...]) -> Scene:
+        """Somebody and something without an act, for facts and prose."""
+        scene = self.scene(rng)
+        thing = rng.choice(objects) if objects else scene.thing
+        return replace(scene, person=rng.choice(self.people), named=False, thing=thing)
+
+    def _draw_act(self, rng: random.Random, harmful: bool | None, unseen: bool) -> Act:
+        if harmful is None:
+            harmful = rng.random() < 0.5
+        kind = rng.choice(KINDS) if harmful else HARMLESS
+        while True:
+            act = rng.choice(self.by_kind[kind])
+            if act.held_out == unseen:
+                return act
+
+
+def _invented(rng: random.Random) -> str:
+    """A name nobody has: copying it must be learned, not recalled."""
+    return "".join(rng.choice(SYLLABLES) for _ in range(rng.choice((2, 2, 3))))
+
+
+def load(folder: Path) -> World:
+    """Read the world from `data/pocket/`. Raises KeyError/ValueError on a malformed file."""
+
+    def read(name: str) -> Any:
+        return yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+
+    slots = read("slots.yaml")
+    acts: list[Act] = []
+    for path in sorted((folder / "acts").glob("*.yaml")):
+        acts += _harmful_acts(yaml.safe_load(path.read_text(encoding="utf-8")), slots)
+    for name in ("harmless.yaml", "lookalikes.yaml"):
+        acts += [_harmless_act(entry, slots) for entry in read(name)["acts"]]
+    by_kind = {k: tuple(a for a in acts if a.kind == k) for k in (*KINDS, HARMLESS)}
+    return World(
+        acts=tuple(acts),
+        people=tuple(slots["people"]),
+        names=tuple(slots["names"]),
+        gadgets=tuple(slots["gadgets"]),
+        facets=read("facets.yaml"),
+        phrasings=read("phrasings.yaml"),
+        wordings=read("wordings.yaml"),
+        preambles=read("preambles.yaml"),
+        facts=_facts(read("facts.yaml"), slots),
+        by_kind=by_kind,
+    )
+
+
+def _objects(entry: dict[str, Any], slots: dict[str, Any]) -> tuple[str, ...]:
+    named = entry.get("o") or ()
+    return tuple(slots[named] if isinstance(named, str) else named)
+
+
+def _harmful_acts(document: dict[str, Any], slots: dict[str, Any]) -> list[Act]:
+    """Acts of one kind; kind-level reasons and methods widen each act's own."""
+    return [
+        Act(
+            id=entry["id"],
+            kind=document["kind"],
+            do=entry["do"],
+            objects=_objects(entry, slots),
+            reasons=(entry["is"], *document["is"]),
+            could=entry["could"],
+            methods=(*entry["with"], *document["with"]),
+        )
+        for entry in document["acts"]
+    ]
+
+
+def _facts(document: dict[str, Any], slots: dict[str, Any]) -> dict[str, Any]:
+    """Questions and prose, with each entry's objects spelled out."""
+    for name in ("unknown", "prose"):
+        for entry in document[name]:
+            entry["o"] = _objects(entry, slots)
+    return document
+
+
+def _harmless_act(entry: dict[str, Any], slots: dict[str, Any]) -> Act:
+    return Act(
+        id=entry["id"],
+        kind=HARMLESS,
+        do=entry["do"],
+        objects=_objects(entry, slots),
+        answers=tuple(entry["answer"]),
+        tip=entry["tip"],
+    )
