@@ -1,7 +1,7 @@
 """Rendering of every prompt (CAI 3.1, 4.1) from the templates in data/templates.
 
 Each function returns a `Prompt`: the dialogue text in the published form, and the same content as
-turns for a model with a chat template. Few-shots are read in `fewshots.py`, preambles in `preambles.py`.
+turns for a model with a chat template.
 """
 
 import re
@@ -9,7 +9,7 @@ from string import Template
 
 from cai_app.errors import InputError
 from cai_app.prompts import fewshots
-from cai_app.prompts.dialogue import ASSISTANT, check_text, opened, said
+from cai_app.prompts.dialogue import ASSISTANT, check_text, human_turn, opened, said
 from cai_app.prompts.templates import all_templates, render
 from cai_app.records import (
     PreferencePrinciple,
