@@ -1,8 +1,10 @@
 """The small typed records that pass between modules; dictionaries exist only at file edges."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cai_app.errors import InputError
 
 Flag = Literal["unchanged", "refusal", "evasive", "tag_leak", "repetition", "unknown_words"]
 Side = Literal["a", "b"]
@@ -12,6 +14,21 @@ class Record(BaseModel):
     """Base of all records: frozen, and unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Options(Record):
+    """Base of configs that people fill in; a value out of range is an InputError."""
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = str(first["loc"][0] if first["loc"] else "options").replace("_", "-")
+            problem = (
+                first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+            )
+            raise InputError(f"{field} is {first['input']!r}, but {problem}") from error
 
 
 class Sampling(Record):
@@ -33,9 +50,10 @@ class Turn(Record):
 class Prompt(Record):
     """One rendered prompt in both dialogue forms; a model uses the form it was trained on.
 
-    `segments` join to the dialogue text (`\\n\\nHuman: …\\n\\nAssistant:`); they are cut at the only
-    places where a key/value cache may be cut (few-shots, dialogue, critique). `turns` are the same
-    content for a chat template, and `prefill` is the start of the assistant's turn to go on from.
+    `segments` join to the dialogue text (`\\n\\nHuman: …\\n\\nAssistant:`); they are cut at the
+    only places where a key/value cache may be cut (few-shots, dialogue, critique). `turns` are the
+    same content for a chat template, and `prefill` is the start of the assistant's turn to go on
+    from.
     """
 
     segments: tuple[str, ...]
@@ -139,7 +157,8 @@ class Transcript(Record):
 
 
 class OrderVerdict(Record):
-    """One presentation order. `p_a` is P(the response given as a is better), whichever came first.
+    """One presentation order. `p_a` is P(the response given as a is better), whichever came first,
+    before any clamp.
 
     `lost_mass` is 1 − P(" (A)") − P(" (B)"): probability that went to neither choice.
     """
@@ -162,7 +181,10 @@ class PrincipleVerdict(Record):
 
 
 class Verdict(Record):
-    """A comparison judged: the mean over principles and orders, raw values kept beside it."""
+    """A comparison judged: the mean over principles and orders, raw values kept beside it.
+
+    `clamp` is the range that each order's p was drawn into before the mean (CAI 4.1).
+    """
 
     prompt: str
     a: str
@@ -170,6 +192,9 @@ class Verdict(Record):
     backend: str
     constitution: ConstitutionRef
     seed: int
+    few_shot: int = 5
+    cot: bool = False
+    clamp: tuple[float, float] | None = None
     p_a: float | None
     orders: tuple[OrderVerdict, ...]
     principles: tuple[PrincipleVerdict, ...]

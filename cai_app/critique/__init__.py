@@ -1,0 +1,24 @@
+"""Critique and revision (CAI 3.1): a chain of steps, streamed, stoppable, replayable, editable."""
+
+from cai_app.critique.chain import run, step_seed
+from cai_app.critique.events import (
+    ChainConfig,
+    ChainEnded,
+    Event,
+    StepEnded,
+    StepStarted,
+    TextAdded,
+)
+from cai_app.critique.flags import flags_of
+
+__all__ = [
+    "ChainConfig",
+    "ChainEnded",
+    "Event",
+    "StepEnded",
+    "StepStarted",
+    "TextAdded",
+    "flags_of",
+    "run",
+    "step_seed",
+]

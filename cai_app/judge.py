@@ -1,0 +1,261 @@
+"""A/B verdicts (CAI 4.1): choice probabilities, both orders, one principle or all, with or without
+chain of thought. A failure to measure is unscored with its reason, never a tie."""
+
+import hashlib
+import math
+import random
+from collections.abc import Generator, Sequence
+from statistics import fmean
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from cai_app import prompts
+from cai_app.backends.base import Backend
+from cai_app.constitution import Constitution, draw, pick
+from cai_app.errors import InputError
+from cai_app.records import (
+    Options,
+    OrderVerdict,
+    PreferencePrinciple,
+    PrincipleVerdict,
+    Prompt,
+    Record,
+    Sampling,
+    Side,
+    Verdict,
+)
+from cai_app.settings import Settings
+
+ALL = "all"
+ORDERS: tuple[Side, ...] = ("a", "b")
+# Above this, P(A) is the ratio of two crumbs: the model did not answer the question at all.
+MOST_LOST = 0.9
+_STOP = ("\n\nHuman:",)
+
+
+class JudgeConfig(Options):
+    """How a comparison is judged. `principle` is an id, None (one is drawn), or "all".
+
+    `clamp` draws chain-of-thought probabilities into a range (CAI 4.1: 40-60 %); without chain of
+    thought it does nothing. InputError for a value out of range.
+    """
+
+    principle: str | None = None
+    few_shot: int = Field(default=5, ge=0)
+    cot: bool = False
+    clamp: tuple[float, float] | None = None
+    seed: int = Field(default=0, ge=0)
+    max_tokens: int = Field(default=160, gt=0, le=8192)
+    temperature: float = Field(default=1.0, ge=0, le=5, allow_inf_nan=False)
+
+    @field_validator("clamp")
+    @classmethod
+    def _ordered(cls, clamp: tuple[float, float] | None) -> tuple[float, float] | None:
+        if clamp is not None and not 0 <= clamp[0] <= clamp[1] <= 1:
+            raise ValueError("it should be two chances from 0 to 1, the lower one first")
+        return clamp
+
+
+class RationaleAdded(Record):
+    """The next piece of the reasoning under one principle in one order."""
+
+    principle: str
+    first: Side
+    text: str
+
+
+class PrincipleScored(Record):
+    """One principle's verdict over both orders."""
+
+    verdict: PrincipleVerdict
+
+
+class Judged(Record):
+    """The whole verdict; the last event."""
+
+    verdict: Verdict
+
+
+Event = RationaleAdded | PrincipleScored | Judged
+
+
+def compare(
+    backend: Backend,
+    constitution: Constitution,
+    prompt: str,
+    a: str,
+    b: str,
+    config: JudgeConfig,
+    *,
+    settings: Settings,
+) -> Generator[Event, None, None]:
+    """Ask which response is better, always in both orders.
+
+    Closing the generator cancels the live rationale. Raises InputError for empty texts, an unknown
+    principle and a prompt beyond the window, BackendError where a backend gives no
+    log-probabilities.
+    """
+    kind: Literal["judge", "judge_cot"] = "judge_cot" if config.cot else "judge"
+    shots = prompts.few_shots(kind, config.few_shot, settings)
+    render = prompts.judge_cot if config.cot else prompts.judge
+    found: list[PrincipleVerdict] = []
+    for principle in _asked(constitution, config):
+        asked = [
+            render(prompt, *((a, b) if first == "a" else (b, a)), principle, shots=shots)
+            for first in ORDERS
+        ]
+        _check_window(backend, asked, config)
+        if config.cot:
+            orders = yield from _reasoned(backend, asked, principle.id, config)
+        else:
+            orders = _scored(backend, asked, ORDERS)
+        found.append(_principle_verdict(principle, orders, config))
+        yield PrincipleScored(verdict=found[-1])
+    orders = found[0].orders if len(found) == 1 else _mean_orders(found)
+    known = [v.p_a for v in found if v.p_a is not None]
+    verdict = Verdict(
+        prompt=prompt,
+        a=a,
+        b=b,
+        backend=backend.spec,
+        constitution=constitution.ref,
+        seed=config.seed,
+        few_shot=config.few_shot,
+        cot=config.cot,
+        clamp=config.clamp if config.cot else None,
+        p_a=fmean(known) if known else None,
+        orders=orders,
+        principles=tuple(found),
+        rationale=_rationale(found) if config.cot else None,
+        unscored_reason=None if known else found[0].unscored_reason,
+    )
+    yield Judged(verdict=verdict)
+
+
+def _asked(constitution: Constitution, config: JudgeConfig) -> list[PreferencePrinciple]:
+    known = constitution.preference
+    if config.principle == ALL:
+        if able := [p for p in known if p.enabled]:
+            return able
+        raise InputError(f"constitution {constitution.name} has no enabled preference principle")
+    if config.principle is None:
+        return [draw(known, random.Random(f"{config.seed}-judge"))]
+    return [pick(known, config.principle, of=constitution.name)]
+
+
+def _check_window(backend: Backend, asked: Sequence[Prompt], config: JudgeConfig) -> None:
+    window = backend.context_window()
+    tokens = max(backend.count_tokens(prompt.text) for prompt in asked)
+    # Both need room for the answer; reasoning takes what it was allowed.
+    room = config.max_tokens + 16 if config.cot else 8
+    if window is not None and tokens + room > window:
+        raise InputError(
+            f"the question to the judge has {tokens} tokens and its answer needs {room}, but the "
+            f"window of {backend.spec} holds {window}; shorten the prompt or the responses, or "
+            "take fewer few-shots"
+        )
+
+
+def _scored(
+    backend: Backend, asked: Sequence[Prompt], firsts: Sequence[Side]
+) -> tuple[OrderVerdict, ...]:
+    rows = backend.choice_logprobs(asked, prompts.CHOICES)
+    return tuple(_order(first, row) for first, row in zip(firsts, rows, strict=True))
+
+
+def _order(first: Side, logprobs: tuple[float, ...]) -> OrderVerdict:
+    """P(a) of one order from the log-probabilities of " (A)" and " (B)"."""
+    mass = [math.exp(lp) if lp == lp else 0.0 for lp in logprobs]
+    total = sum(mass)
+    lost = min(1.0, max(0.0, 1.0 - total))
+    if lost > MOST_LOST:
+        reason = f"the model put {lost:.0%} of its probability on neither (A) nor (B)"
+        return OrderVerdict(first=first, lost_mass=lost, unscored_reason=reason)
+    shown_first = mass[0] / total
+    return OrderVerdict(
+        first=first, p_a=shown_first if first == "a" else 1 - shown_first, lost_mass=lost
+    )
+
+
+def _reasoned(
+    backend: Backend, asked: Sequence[Prompt], principle: str, config: JudgeConfig
+) -> Generator[Event, None, tuple[OrderVerdict, ...]]:
+    """Both orders with chain of thought: a rationale each, then the answer."""
+    orders = []
+    for first, prompt in zip(ORDERS, asked, strict=True):
+        digest = hashlib.sha256(f"{config.seed}-{principle}-{first}".encode()).digest()
+        sampling = Sampling(
+            seed=int.from_bytes(digest[:4], "big"),
+            temperature=config.temperature,
+            max_tokens=config.max_tokens,
+            stop=_STOP,
+        )
+        stream = backend.stream(prompt, sampling)
+        text = ""
+        try:
+            for piece in stream:
+                text += piece
+                yield RationaleAdded(principle=principle, first=first, text=piece)
+        finally:
+            stream.cancel()  # on close() too: the model is free at its next token
+        ended = stream.completion
+        text = ended.text if ended is not None else text
+        if reason := _unusable(text, ended.finish if ended else None, config):
+            order = OrderVerdict(first=first, unscored_reason=reason)
+        else:
+            (order,) = _scored(backend, [prompts.judge_cot_answer(prompt, text)], [first])
+        orders.append(order.model_copy(update={"rationale": text.strip()}))
+    return tuple(orders)
+
+
+def _unusable(text: str, finish: str | None, config: JudgeConfig) -> str | None:
+    if not text.strip():
+        return "the model wrote no reasoning"
+    if finish == "length":
+        return f"the reasoning was cut off at {config.max_tokens} tokens; allow more"
+    return "the reasoning was stopped" if finish == "cancelled" else None
+
+
+def _principle_verdict(
+    principle: PreferencePrinciple, orders: tuple[OrderVerdict, ...], config: JudgeConfig
+) -> PrincipleVerdict:
+    """The mean of both orders; unscored where either is."""
+    low, high = config.clamp if config.clamp and config.cot else (0.0, 1.0)
+    known = [min(high, max(low, o.p_a)) for o in orders if o.p_a is not None]
+    failed = next((o for o in orders if o.p_a is None), None)
+    reason = f"with {failed.first} first, {failed.unscored_reason}" if failed else None
+    return PrincipleVerdict(
+        id=principle.id,
+        question=principle.question,
+        p_a=fmean(known) if failed is None else None,
+        orders=orders,
+        unscored_reason=reason,
+    )
+
+
+def _mean_orders(found: Sequence[PrincipleVerdict]) -> tuple[OrderVerdict, ...]:
+    """Each order's means over the principles that are scored in it."""
+    means = []
+    for index, first in enumerate(ORDERS):
+        orders = [verdict.orders[index] for verdict in found]
+        p = [o.p_a for o in orders if o.p_a is not None]
+        lost = [o.lost_mass for o in orders if o.lost_mass is not None]
+        means.append(
+            OrderVerdict(
+                first=first,
+                p_a=fmean(p) if p else None,
+                lost_mass=fmean(lost) if lost else None,
+                unscored_reason=None if p else orders[0].unscored_reason,
+            )
+        )
+    return tuple(means)
+
+
+def _rationale(found: Sequence[PrincipleVerdict]) -> str:
+    """All reasoning as one text, headed by principle and order."""
+    return "\n\n".join(
+        f"{verdict.id}, {order.first} first:\n{order.rationale}"
+        for verdict in found
+        for order in verdict.orders
+    )
