@@ -1,0 +1,72 @@
+"""JSON in and out: the fields that scripts rely on, and transcripts that can be replayed."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from cai_app.errors import InputError
+from cai_app.records import Transcript, Verdict
+
+
+def critique_json(transcript: Transcript) -> dict[str, Any]:
+    """What `critique --json` prints. `revision` is the last answer, the draft without rounds."""
+    steps = transcript.steps
+    answers = [step.text for step in steps if step.kind != "critique"]
+    critiques = {step.round: step for step in steps if step.kind == "critique"}
+    rounds = []
+    for step in steps:
+        if step.kind != "revision":
+            continue
+        critique = critiques.get(step.round)
+        flags = (*(critique.flags if critique else ()), *step.flags)
+        rounds.append(
+            {
+                "principle": step.principle,
+                "critique": critique.text if critique else None,
+                "revision": step.text,
+                "flags": list(dict.fromkeys(flags)),
+            }
+        )
+    return {
+        "prompt": transcript.prompt,
+        "backend": transcript.backend,
+        "constitution": transcript.constitution.model_dump(),
+        "seed": transcript.seed,
+        "draft": answers[0] if answers else None,
+        "rounds": rounds,
+        "revision": answers[-1] if answers else None,
+    }
+
+
+def judge_json(verdict: Verdict) -> dict[str, Any]:
+    """What `judge --json` prints."""
+    return {
+        "prompt": verdict.prompt,
+        "a": verdict.a,
+        "b": verdict.b,
+        "backend": verdict.backend,
+        "constitution": verdict.constitution.model_dump(),
+        "seed": verdict.seed,
+        "p_a": verdict.p_a,
+        "orders": [
+            order.model_dump(include={"first", "p_a", "lost_mass"}) for order in verdict.orders
+        ],
+        "principles": [one.model_dump(include={"id", "p_a"}) for one in verdict.principles],
+        "rationale": verdict.rationale,
+        "unscored_reason": verdict.unscored_reason,
+    }
+
+
+def write_transcript(transcript: Transcript) -> str:
+    """A transcript as JSON text, whole: `read_transcript` gives it back."""
+    return transcript.model_dump_json(indent=2)
+
+
+def read_transcript(text: str) -> Transcript:
+    """A transcript from JSON text; InputError names the field that is wrong."""
+    try:
+        return Transcript.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "text"
+        raise InputError(f"transcript: {place}: {first['msg'].lower()}") from error
