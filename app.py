@@ -1,0 +1,144 @@
+"""The page: builds the workbench once, lays out the tabs, and serves them.
+
+    python app.py [--host 127.0.0.1] [--port 7860] [--home DIR] [--auth USER:PASSWORD]
+"""
+
+import os
+
+# Before gradio and transformers are imported: no call leaves this machine.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import ipaddress
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import tyro
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from cai_app.errors import CaiError, InputError
+from cai_app.settings import Settings
+from cai_app.workbench import Workbench
+from components import critique, header, judge, memory, theme
+from components.shared import guard
+
+TITLE = "Constitutional AI Workbench"
+ANYWHERE = "0.0.0.0"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Constitutional AI Workbench: the page."""
+
+    host: str = ""
+    """Address to listen on; only this machine unless a login is set (127.0.0.1; Spaces 0.0.0.0)"""
+    port: int = 7860
+    """Port to listen on"""
+    home: Path | None = None
+    """Your own folder (CAI_HOME, else data/local)"""
+    auth: str = ""
+    """USER:PASSWORD that the page asks for"""
+
+
+def build(workbench: Workbench) -> gr.Blocks:
+    """The whole page around one workbench; nothing is loaded or started by building it."""
+    with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False) as demo:
+        top = header.build(workbench)
+        with gr.Tabs(elem_classes=["cw-tabs"]) as tabs:
+            with gr.Tab("Critique", id="critique"):
+                writing = critique.build(workbench)
+            with gr.Tab("Judge", id="judge"):
+                judging = judge.build(workbench)
+        header.connect(
+            workbench, top, model=writing.model, constitution=writing.constitution
+        )
+        received = ("prompt", "a", "b", "model", "constitution")
+        critique.send_to(workbench, writing, [*map(judging.fields.get, received), tabs])
+        critique.remember(workbench, demo, writing)
+        judge.remember(workbench, demo, judging)
+        demo.load(guard(memory.opened_tab, workbench), None, tabs, api_visibility="private")
+    return demo
+
+
+def launch_options(options: Options, settings: Settings) -> dict[str, Any]:
+    """What `demo.launch` is given. Raises InputError for an open bind without a login."""
+    host = options.host or (ANYWHERE if settings.space else "127.0.0.1")
+    near = _is_loopback(host)
+    auth = _login(options.auth)
+    if not near and not auth and not settings.space:
+        raise InputError(
+            f"not listening on {host} without a login: whoever reaches this machine could run "
+            "models and change your data. Add --auth user:password, or leave --host out to "
+            "listen on 127.0.0.1 only."
+        )
+    return {
+        "server_name": host,
+        "server_port": options.port,
+        "auth": auth,
+        "theme": theme.theme(),
+        "css_paths": list(theme.CSS_PATHS),
+        "js": theme.page_js(),
+        "head": theme.HEAD,
+        "favicon_path": theme.FAVICON,
+        "footer_links": [],
+        "run_history": False,
+        "enable_monitoring": False,
+        "ssr_mode": False,
+        "share": False,
+        "quiet": True,
+        "max_file_size": "20mb",
+        "app_kwargs": {"middleware": _own_hosts() if near else []},
+        "prevent_thread_lock": True,
+    }
+
+
+def main(options: Options) -> None:
+    """Serve until Ctrl-C; the weights of the default model load behind the open page."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    settings = Settings.from_environment(options.home)
+    launched = launch_options(options, settings)
+    workbench = Workbench(settings)
+    demo = build(workbench)
+    try:
+        _, url, _ = demo.launch(**launched)
+    except OSError as error:
+        raise InputError(
+            f"port {options.port} is taken; stop what listens there, or choose another: --port "
+            f"{options.port + 1}"
+        ) from error
+    print(f"{TITLE}: {url}", flush=True)
+    workbench.prepare("pocket")
+    demo.block_thread()
+
+
+def _own_hosts() -> list[Middleware]:
+    """Answer to this machine's names only, so that no other site's name can be pointed here."""
+    return [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _login(text: str) -> tuple[str, str] | None:
+    if not text:
+        return None
+    user, colon, password = text.partition(":")
+    if not (user and colon and password):
+        raise InputError("--auth is written user:password, with both parts")
+    return user, password
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Options))
+    except CaiError as error:
+        sys.exit(f"error: {error}")

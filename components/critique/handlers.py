@@ -1,0 +1,160 @@
+"""What the Critique tab does: run a chain, stop it, go on from an edit, replay, send to Judge."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gradio as gr
+
+from cai_app.critique import ChainConfig, StepEnded, TextAdded
+from cai_app.errors import InputError
+from cai_app.workbench import Workbench
+from components.critique.running import (
+    Update,
+    made,
+    resume,
+    shown,
+    stream,
+    view_of,
+)
+from components.critique.view import Replay, finished_steps, halted, with_replay
+from components.shared import Pace, hazard, index_of, text_of, whole
+
+DRAWN = ""
+DEFAULT = "harmless"
+
+
+def run(
+    workbench: Workbench,
+    prompt: str,
+    model: str,
+    constitution: str,
+    rounds: int,
+    principle: str,
+    seed: float,
+    temperature: float,
+    direct: bool,
+    few_shot: int,
+    max_tokens: float,
+) -> Iterator[Update]:
+    """Draft, critique and revise; yields the chain as it grows."""
+    config = ChainConfig(
+        rounds=rounds,
+        principle=principle or None,
+        direct=direct,
+        few_shot=few_shot,
+        temperature=temperature,
+        seed=whole(seed),
+        max_tokens=int(max_tokens),
+    )
+    yield from stream(workbench, prompt, model, constitution, config, done=())
+
+
+def go_on(workbench: Workbench, value: dict[str, Any]) -> Iterator[Update]:
+    """Write the steps that Stop or an error left out."""
+    view = view_of(value)
+    yield from resume(workbench, view, finished_steps(view))
+
+
+def rewrite(
+    workbench: Workbench, value: dict[str, Any], event: gr.EventData
+) -> Iterator[Update]:
+    """Put the user's text in place of a step and write the following steps anew."""
+    view = view_of(value)
+    index = index_of(event, "index", len(view.steps))
+    text = text_of(event, "text").strip()
+    if not text:
+        raise InputError("The edited step is empty. Write some text, or press Cancel.")
+    edited = view.steps[index].model_copy(
+        update={"text": text, "edited": True, "flags": (), "finish": "stop"}
+    )
+    yield from resume(workbench, view, (*view.steps[:index], edited))
+
+
+def again(workbench: Workbench, value: dict[str, Any], event: gr.EventData) -> Iterator[Update]:
+    """Write one step again from its seed, and say whether it came out the same."""
+    view = view_of(value).model_copy(update={"message": ""})
+    index = index_of(event, "index", len(view.steps))
+    transcript, config = made(view)
+    original = view.steps[index].text
+    text, pace = "", Pace()
+    view = with_replay(view.model_copy(update={"state": "running"}), index, Replay())
+    yield shown(view, busy=True)
+    with contextlib.closing(
+        workbench.chain(
+            transcript.prompt,
+            config,
+            backend=transcript.backend,
+            constitution=view.constitution,
+            done=view.steps[:index],
+        )
+    ) as events:
+        for event_ in events:
+            if isinstance(event_, StepEnded):
+                text = event_.step.text
+                break
+            if isinstance(event_, TextAdded):
+                text += event_.text
+                if pace.due():
+                    yield shown(with_replay(view, index, Replay(text=text)), busy=True)
+    state = "identical" if text == original else "different"
+    view = view.model_copy(update={"state": value["state"]})
+    yield shown(with_replay(view, index, Replay(text=text, state=state)), busy=False)
+
+
+def stop(workbench: Workbench, value: dict[str, Any] | None) -> Update:
+    """Keep what is there; the run itself was cancelled by the same click."""
+    view = view_of(value)
+    if view.state not in ("running", "waiting"):
+        return gr.skip(), gr.update(interactive=True), gr.update(interactive=False)
+    replaying = view.live is None and any(one and one.state == "running" for one in view.replays)
+    return shown(halted(view, "" if replaying else "Stopped.", failed=False), busy=False)
+
+
+def pair(
+    workbench: Workbench, value: dict[str, Any], event: gr.EventData
+) -> tuple[str, str, str, Any, Any, Any]:
+    """Two versions for the Judge tab: prompt, A, B, model, constitution, and the open tab."""
+    view = view_of(value)
+    transcript, _ = made(view)
+    texts = [
+        view.steps[index_of(event, name, len(view.steps))].text.strip() for name in ("a", "b")
+    ]
+    return (
+        transcript.prompt,
+        *texts,
+        transcript.backend,
+        view.constitution,
+        gr.update(selected="judge"),
+    )  # type: ignore[return-value]
+
+
+def picked(workbench: Workbench, event: gr.EventData) -> str:
+    """An example's text, for the prompt."""
+    return text_of(event, "text")
+
+
+def principles(workbench: Workbench, constitution: str) -> list[tuple[str, str]]:
+    """What the principle dropdown offers: drawn, or one by id."""
+    found = workbench.constitution(constitution)
+    listed = [
+        (f"{one.id}: {one.critique_request}", one.id) for one in found.supervised if one.enabled
+    ]
+    return [(f"drawn at random from {len(listed)}", DRAWN), *listed]
+
+
+def principle_choices(workbench: Workbench, known: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The principle dropdown for a restored form; a constitution that is gone offers none."""
+    try:
+        return principles(workbench, str(known.get("constitution") or DEFAULT))
+    except InputError:
+        return [("drawn at random", DRAWN)]
+
+
+def constitution_changed(
+    workbench: Workbench, constitution: str, principle: str
+) -> tuple[Any, str]:
+    """New choices of principles, and the hazard notice."""
+    listed = principles(workbench, constitution)
+    keep = principle if principle in {value for _, value in listed} else DRAWN
+    return gr.update(choices=listed, value=keep), hazard(workbench, constitution)

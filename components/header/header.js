@@ -1,0 +1,54 @@
+// The slim header: which model, which adapter, which constitution, and whether they are ready.
+const WORDS = { ready: 'ready', loading: 'loading weights…', failed: 'failed', available: 'not loaded' };
+const small = (n) => n >= 1e9 ? `${(n / 1e9).toFixed(1)} B` : n >= 1e6 ? `${(n / 1e6).toFixed(1)} M` : String(n);
+const label = (text) => ({ nf4: 'NF4', cpu: 'CPU', cuda: 'CUDA' }[String(text).toLowerCase()] ?? text);
+
+const dot = node('i', { class: 'dot' });
+const modelText = node('span');
+const modelChip = node('button', { type: 'button', class: 'chip', popovertarget: 'cw-models', title: 'Models' }, [dot, modelText]);
+const adapterChip = node('span', { class: 'chip' });
+const teachingChip = node('span', { class: 'chip teaching', text: 'small teaching model', title: 'pocket knows a toy world of a few hundred acts and about two thousand words. It shows how the method works, not what a large model would say.' });
+const constitutionChip = node('button', { type: 'button', class: 'chip', popovertarget: 'cw-constitution', title: 'Constitution' });
+const models = node('div', { id: 'cw-models', class: 'sheet', popover: 'auto' });
+const constitution = node('div', { id: 'cw-constitution', class: 'sheet', popover: 'auto' });
+const theme = node('button', { type: 'button', class: 'chip theme', 'aria-label': 'Light or dark', title: 'Light or dark', text: '◐', on: { click: () => {
+  const dark = document.body.classList.toggle('dark');
+  const address = new URL(window.location.href);
+  address.searchParams.set('__theme', dark ? 'dark' : 'light');
+  window.history.replaceState(null, '', address);
+} } });
+root.append(node('strong', { class: 'brand', text: 'Constitutional AI Workbench' }), modelChip, adapterChip, teachingChip,
+  node('span', { class: 'right' }, [constitutionChip, theme]), models, constitution);
+let drawn = '';
+
+function drawModels(value) {
+  models.replaceChildren(node('h3', { text: 'Models' }), node('table', {}, [node('tbody', {}, value.models.map((one) =>
+    node('tr', {}, [
+      node('td', {}, [node('i', { class: `dot ${one.state}` }), one.spec]),
+      node('td', { text: one.parameters ? small(one.parameters) : '' }),
+      node('td', { text: [one.quantization, one.device].filter(Boolean).map(label).join(' · ') }),
+      node('td', { text: WORDS[one.state] ?? one.state }),
+      node('td', { text: one.adapters.length ? `adapters: ${one.adapters.join(', ')}` : '' })])))]),
+  ...(value.model?.note ? [node('p', { text: value.model.note })] : []));
+}
+
+function drawConstitution(chosen) {
+  setText(constitutionChip, chosen ? `${chosen.hazard ? '⚠ ' : ''}${chosen.name} · ${chosen.hash.slice(0, 6)}` : 'no constitution');
+  constitutionChip.classList.toggle('hazard', Boolean(chosen?.hazard));
+  constitution.replaceChildren(...(chosen ? [
+    node('h3', { text: chosen.title }), node('p', { text: chosen.description }),
+    node('p', { class: 'soft', text: `${plural(chosen.supervised, 'principle')} for critiques, ${chosen.preference} for judging · ${chosen.hash}` })] : []));
+}
+
+start((value) => {
+  if (!value || JSON.stringify(value) === drawn) return;
+  drawn = JSON.stringify(value);
+  const model = value.model ?? { state: 'failed', spec: value.spec };
+  dot.className = `dot ${model.state}`;
+  const parts = [model.spec.split('@')[0], model.parameters && small(model.parameters), model.quantization && label(model.quantization), model.device && label(model.device)];
+  if (model.state !== 'ready') parts.push(WORDS[model.state]);
+  setText(modelText, parts.filter(Boolean).join(' · '));
+  setText(adapterChip, `adapter: ${model.adapter ?? 'none'}`);
+  setShown(teachingChip, value.teaching);
+  drawModels(value); drawConstitution(value.constitution);
+});

@@ -1,0 +1,161 @@
+"""The Judge tab: which of two responses the constitution would choose, and how surely."""
+
+from typing import NamedTuple
+
+import gradio as gr
+from gradio.components import Component
+
+from cai_app.workbench import Workbench
+from components import memory
+from components.judge import handlers
+from components.shared import STREAMS, Notice, Part, guard, hazard, model_choices, title
+
+SENTENCE = "Which response would this constitution choose, and how sure is it?"
+
+from gradio.events import Dependency
+
+class VerdictTable(Part):
+    """The verdict with its bars; the value is a `VerdictView` as JSON."""
+
+    script = "judge/table.js"
+    look = "verdict"
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+class Tab(NamedTuple):
+    """What other parts of the page need of this tab."""
+
+    fields: dict[str, Component]
+    run: gr.Button
+
+
+class _Buttons(NamedTuple):
+    run: gr.Button
+    stop: gr.Button
+    sample: gr.Button
+
+
+def build(workbench: Workbench) -> Tab:
+    """Lay the tab out and wire it; call inside its `gr.Tab`."""
+    with gr.Column(elem_classes=["cw-section"]):
+        title("Judge", SENTENCE)
+        with gr.Row(elem_classes=["cw-two"]):
+            with gr.Column(elem_classes=["cw-controls"]):
+                settings, notice, clamp = _settings(workbench)
+                with gr.Row(elem_classes=["cw-buttons"]):
+                    run = gr.Button("Judge", variant="primary", elem_id="judge-run")
+                    stop = gr.Button("Stop", interactive=False, elem_id="judge-stop")
+                    gr.HTML("Ctrl+Enter · Esc", elem_classes=["cw-hint"], js_on_load=None)
+            with gr.Column(elem_classes=["cw-results"]):
+                a, b, sample = _pair()
+                verdict = VerdictTable({"state": "empty"}, elem_id="judge-verdict")
+    fields = {"prompt": settings.pop("prompt"), "a": a, "b": b, **settings}
+    tab = Tab(fields, run)
+    _wire(workbench, tab, verdict, _Buttons(run, stop, sample))
+    _wire_fields(workbench, tab, notice, clamp)
+    return tab
+
+
+def _pair() -> tuple[gr.Textbox, gr.Textbox, gr.Button]:
+    with gr.Row(elem_classes=["cw-pair"]):
+        a, b = (
+            gr.Textbox(
+                label=f"Response {letter.upper()}",
+                placeholder="Write it here, or send it over from Critique.",
+                lines=5,
+                max_lines=16,
+                elem_id=f"judge-{letter}",
+                elem_classes=["cw-side", f"cw-{letter}"],
+            )
+            for letter in ("a", "b")
+        )
+    with gr.Row(elem_classes=["cw-under"]):
+        sample = gr.Button("Sample two from the model", size="sm", elem_id="judge-sample")
+    return a, b, sample
+
+
+def _settings(workbench: Workbench) -> tuple[dict[str, Component], Notice, gr.Column]:
+    constitutions, models = workbench.constitutions(), model_choices(workbench)
+    first = constitutions[0].name
+    prompt = gr.Textbox(
+        label="What did the person ask?", lines=3, max_lines=10, elem_id="judge-prompt"
+    )
+    with gr.Row(elem_classes=["cw-row"]):
+        principle = gr.Dropdown(
+            handlers.principles(workbench, first), value=handlers.DRAWN, label="Principle"
+        )
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_classes=["cw-seed"])
+    cot = gr.Checkbox(False, label="Chain of thought: reason before answering")
+    with gr.Column(visible=False, elem_classes=["cw-clamp"]) as box:
+        clamp = gr.Checkbox(True, label="Clamp P(A), as reasoning makes it overconfident")
+        with gr.Row(elem_classes=["cw-row"]):
+            low = gr.Number(0.4, label="from", minimum=0, maximum=1, step=0.05)
+            high = gr.Number(0.6, label="to", minimum=0, maximum=1, step=0.05)
+    constitution = gr.Dropdown(
+        [(one.title, one.name) for one in constitutions],
+        value=first,
+        label="Constitution",
+        allow_custom_value=True,
+    )
+    notice = Notice(hazard(workbench, first))
+    model = gr.Dropdown(models, value=models[0], label="Model", allow_custom_value=True)
+    with gr.Accordion("More settings", open=False, elem_classes=["cw-more"]):
+        few_shot = gr.Radio([0, 5], value=5, label="Few-shots", elem_classes=["cw-segments"])
+    fields: dict[str, Component] = {
+        "prompt": prompt, "model": model, "constitution": constitution, "principle": principle,
+        "seed": seed, "cot": cot, "clamp": clamp, "low": low, "high": high, "few_shot": few_shot,
+    }  # fmt: skip
+    return fields, notice, box
+
+
+def _wire(workbench: Workbench, tab: Tab, verdict: VerdictTable, buttons: _Buttons) -> None:
+    """Judge and Sample stream; Stop ends either."""
+    streaming = {
+        "show_progress": "hidden",
+        "concurrency_limit": STREAMS,
+        "api_visibility": "private",
+    }
+    fields, outputs = tab.fields, [verdict, buttons.run, buttons.stop]
+    judged = buttons.run.click(
+        guard(handlers.judge, workbench, action="run"), list(fields.values()), outputs, **streaming
+    )
+    sampled = buttons.sample.click(
+        guard(handlers.sample, workbench, action="run"),
+        [fields[name] for name in ("prompt", "model", "constitution", "seed")],
+        [fields["a"], fields["b"], buttons.run, buttons.stop],
+        **streaming,
+    )
+    buttons.stop.click(
+        guard(handlers.stop, workbench), verdict, outputs, cancels=[judged, sampled],
+        show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+
+
+def _wire_fields(workbench: Workbench, tab: Tab, notice: Notice, clamp: gr.Column) -> None:
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    fields = tab.fields
+    fields["constitution"].change(
+        guard(handlers.constitution_changed, workbench),
+        [fields["constitution"], fields["principle"]],
+        [fields["principle"], notice],
+        **quiet,
+    )
+    fields["cot"].change(
+        guard(handlers.reasoning_changed, workbench), fields["cot"], clamp, **quiet
+    )
+
+
+def remember(workbench: Workbench, demo: gr.Blocks, tab: Tab) -> None:
+    """Keep the form over reloads and in shared links."""
+    memory.connect(
+        workbench,
+        demo,
+        tab="judge",
+        fields=tab.fields,
+        run=tab.run,
+        choices={"principle": handlers.principle_choices},
+    )

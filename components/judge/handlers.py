@@ -1,0 +1,150 @@
+"""What the Judge tab does: compare two responses, sample two, stop."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gradio as gr
+
+from cai_app.critique import ChainConfig, TextAdded
+from cai_app.errors import CaiError, InputError
+from cai_app.judge import JudgeConfig, RationaleAdded
+from cai_app.workbench import Workbench
+from components.judge.view import VerdictView, advance, halted
+from components.shared import Pace, hazard, whole
+
+DRAWN = ""
+ALL = "all"
+DEFAULT = "harmless"
+# Outputs of the comparison: verdict, Judge, Stop. Of sampling: A, B, Judge, Stop.
+Update = tuple[Any, Any, Any]
+Sampled = tuple[Any, Any, Any, Any]
+
+
+def judge(
+    workbench: Workbench,
+    prompt: str,
+    a: str,
+    b: str,
+    model: str,
+    constitution: str,
+    principle: str,
+    seed: float,
+    cot: bool,
+    clamp: bool,
+    low: float,
+    high: float,
+    few_shot: int,
+) -> Iterator[Update]:
+    """Ask which response is better, in both orders; yields the verdict as it grows."""
+    view = VerdictView()
+    try:
+        if cot and clamp and low > high:
+            raise InputError(f"The clamp runs from {low} to {high}. Put the lower value first.")
+        config = JudgeConfig(
+            principle=principle or None,
+            few_shot=few_shot,
+            cot=cot,
+            clamp=(low, high) if cot and clamp else None,
+            seed=whole(seed),
+        )
+        view = _waiting(workbench, model, constitution, config)
+        yield _shown(view, busy=True)
+        events = workbench.compare(
+            prompt, a, b, config, backend=model, constitution=constitution
+        )
+        pace = Pace()
+        with contextlib.closing(events):
+            for event in events:
+                view = advance(view, event)
+                if not isinstance(event, RationaleAdded) or pace.due():
+                    yield _shown(view, busy=True)
+        yield _shown(view, busy=False)
+    except CaiError as error:
+        yield _shown(halted(view, str(error), failed=True), busy=False)
+        raise
+
+
+def sample(
+    workbench: Workbench, prompt: str, model: str, constitution: str, seed: float
+) -> Iterator[Sampled]:
+    """Two fresh answers of the model, from this seed and the next, streamed into A and B."""
+    texts = ["", ""]
+    free = gr.update(interactive=True), gr.update(interactive=False)
+    held = gr.update(interactive=False), gr.update(interactive=True)
+    start, pace = whole(seed), Pace()
+    yield gr.skip(), gr.skip(), *held
+    try:
+        for side in (0, 1):
+            config = ChainConfig(rounds=0, seed=start + side)
+            events = workbench.chain(prompt, config, backend=model, constitution=constitution)
+            with contextlib.closing(events):
+                for event in events:
+                    if isinstance(event, TextAdded):
+                        texts[side] += event.text
+                        if pace.due():
+                            yield *_sides(texts), gr.skip(), gr.skip()
+        yield *_sides(texts), *free
+    except CaiError:
+        yield gr.skip(), gr.skip(), *free
+        raise
+
+
+def stop(workbench: Workbench, value: dict[str, Any] | None) -> Update:
+    """Keep what is there; the comparison itself was cancelled by the same click."""
+    view = VerdictView.model_validate(value) if value else VerdictView()
+    if view.state not in ("running", "waiting"):
+        return gr.skip(), gr.update(interactive=True), gr.update(interactive=False)
+    return _shown(halted(view, "Stopped. Principles judged so far are kept.", failed=False),
+                  busy=False)  # fmt: skip
+
+
+def principles(workbench: Workbench, constitution: str) -> list[tuple[str, str]]:
+    """What the principle dropdown offers: one drawn, all, or one by id."""
+    found = [one for one in workbench.constitution(constitution).preference if one.enabled]
+    listed = [(f"{one.id}: {one.question}", one.id) for one in found]
+    return [("one, drawn at random", DRAWN), (f"all {len(found)}", ALL), *listed]
+
+
+def principle_choices(workbench: Workbench, known: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The principle dropdown for a restored form; a constitution that is gone offers none."""
+    try:
+        return principles(workbench, str(known.get("constitution") or DEFAULT))
+    except InputError:
+        return [("one, drawn at random", DRAWN), ("all", ALL)]
+
+
+def constitution_changed(
+    workbench: Workbench, constitution: str, principle: str
+) -> tuple[Any, str]:
+    """New choices of principles, and the hazard notice."""
+    listed = principles(workbench, constitution)
+    keep = principle if principle in {value for _, value in listed} else DRAWN
+    return gr.update(choices=listed, value=keep), hazard(workbench, constitution)
+
+
+def reasoning_changed(workbench: Workbench, cot: bool) -> Any:
+    """The clamp belongs to chain of thought only."""
+    return gr.update(visible=cot)
+
+
+def _waiting(
+    workbench: Workbench, model: str, constitution: str, config: JudgeConfig
+) -> VerdictView:
+    ready = any(one.spec == model and one.state == "ready" for one in workbench.models())
+    return VerdictView(
+        state="waiting",
+        message="Asking in both orders…" if ready else f"Loading the weights of {model}…",
+        hazard=hazard(workbench, constitution),
+        clamp=config.clamp,
+    )
+
+
+def _sides(texts: list[str]) -> tuple[Any, Any]:
+    a, b = (text.strip() for text in texts)
+    return a, b if b else gr.skip()
+
+
+def _shown(view: VerdictView, *, busy: bool) -> Update:
+    buttons = gr.update(interactive=not busy), gr.update(interactive=busy)
+    return view.model_dump(mode="json"), *buttons

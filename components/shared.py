@@ -1,0 +1,197 @@
+"""What every tab needs: the guard around handlers, the base of our HTML components, pacing."""
+
+import functools
+import inspect
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import gradio as gr
+
+from cai_app.errors import CaiError, InputError
+from cai_app.workbench import Workbench
+
+log = logging.getLogger(__name__)
+
+Action = Literal["look", "run", "write"]
+Role = Literal["owner", "visitor"]
+
+# What each role may do. A visitor of the public demo may look and run the model, not change
+# anything that is kept.
+MAY: dict[Role, frozenset[Action]] = {
+    "owner": frozenset({"look", "run", "write"}),
+    "visitor": frozenset({"look", "run"}),
+}
+# Handlers that stream share the model, whose own thread lets requests join between tokens.
+STREAMS = 16
+HERE = Path(__file__).parent
+
+
+def role(workbench: Workbench) -> Role:
+    """Who is at the page: on a Space everybody is a visitor, elsewhere the owner."""
+    return "visitor" if workbench.settings.space else "owner"
+
+
+def guard(
+    handler: Callable[..., Any], workbench: Workbench, *, action: Action = "look"
+) -> Callable[..., Any]:
+    """The one wrapper around every handler, plain or generator, with `workbench` bound first.
+
+    Refuses what the role may not do, turns a `CaiError` into a raised `gr.Error`, and logs
+    anything else with its traceback.
+    """
+    plain, generator = _wrappers(handler, workbench, action)
+    wrapper = generator if inspect.isgeneratorfunction(handler) else plain
+    functools.update_wrapper(wrapper, handler)
+    signature = inspect.signature(handler)
+    # Gradio counts parameters and looks for annotated ones; the bound workbench is not for it.
+    shown = list(signature.parameters.values())[1:]
+    wrapper.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    return wrapper
+
+
+def _wrappers(
+    handler: Callable[..., Any], workbench: Workbench, action: Action
+) -> tuple[Callable[..., Any], Callable[..., Iterator[Any]]]:
+    def plain(*values: Any) -> Any:
+        try:
+            _refuse(workbench, action)
+            return handler(workbench, *values)
+        except Exception as error:
+            raise _shown(error, handler) from error
+
+    def generator(*values: Any) -> Iterator[Any]:
+        try:
+            _refuse(workbench, action)
+            yield from handler(workbench, *values)
+        except Exception as error:
+            raise _shown(error, handler) from error
+
+    return plain, generator
+
+
+def _refuse(workbench: Workbench, action: Action) -> None:
+    who = role(workbench)
+    if action not in MAY[who]:
+        raise gr.Error(
+            f"A {who} of this page may not {action}. Run your own copy to do so: the README says "
+            "how.",
+            print_exception=False,
+        )
+
+
+def _shown(error: Exception, handler: Callable[..., Any]) -> gr.Error:
+    """The error as the page shows it; what is not meant for people goes to the log."""
+    if isinstance(error, gr.Error):
+        return error
+    if isinstance(error, CaiError):
+        return gr.Error(str(error), title="That did not work", print_exception=False)
+    log.error("handler %s failed", getattr(handler, "__name__", handler), exc_info=error)
+    return gr.Error(
+        f"An error that nobody expected ({type(error).__name__}). What you typed is kept; the "
+        "terminal that runs the page has the details.",
+        title="That did not work",
+        print_exception=False,
+    )
+
+
+class Part(gr.HTML):
+    """Base of our HTML components: a constant template, filled by a script through textContent.
+
+    `script` is a path below `components/`; the value is a plain JSON value. Gradio would evaluate
+    `${…}` inside a value printed by its template, so nothing is ever printed by one.
+    """
+
+    script = ""
+    look = ""
+
+    def __init__(self, value: Any = None, **options: Any) -> None:
+        code = "\n".join((HERE / name).read_text("utf-8") for name in ("dom.js", self.script))
+        super().__init__(
+            value=value,
+            html_template=f'<div class="cw {self.look}"></div>',
+            js_on_load=code,
+            apply_default_css=False,
+            **options,
+        )
+
+    def api_info(self) -> dict[str, Any]:
+        """Any JSON value."""
+        return {"type": "object"}
+
+
+class Notice(Part):
+    """A warning of one paragraph, or nothing where the value is empty."""
+
+    script = "notice.js"
+    look = "notice"
+
+
+def model_choices(workbench: Workbench) -> list[str]:
+    """Specs to offer, the default first; others can be typed."""
+    return [one.spec for one in workbench.models()] or ["pocket"]
+
+
+def run_and_stop(tab: str, word: str) -> tuple[gr.Button, gr.Button]:
+    """A tab's one primary action and its Stop, with their keys beside them."""
+    with gr.Row(elem_classes=["cw-buttons"]):
+        run = gr.Button(word, variant="primary", elem_id=f"{tab}-run")
+        stop = gr.Button("Stop", interactive=False, elem_id=f"{tab}-stop")
+        gr.HTML("Ctrl+Enter · Esc", elem_classes=["cw-hint"], js_on_load=None)
+    return run, stop
+
+
+def title(heading: str, sentence: str) -> gr.HTML:
+    """A tab's heading and the one sentence on what it is for. Both are our own fixed words."""
+    return gr.HTML(
+        f"<h2>{heading}</h2><p>{sentence}</p>",
+        html_template="${value}",
+        elem_classes=["cw-title"],
+        apply_default_css=False,
+        js_on_load=None,
+    )
+
+
+class Pace:
+    """Lets about 25 views a second through, so that a fast model does not flood the browser."""
+
+    def __init__(self, rate: float = 25.0) -> None:
+        self.gap = 1.0 / rate
+        self.last = 0.0
+
+    def due(self) -> bool:
+        """True when the next view may be sent; counts it as sent."""
+        now = time.monotonic()
+        if now - self.last < self.gap:
+            return False
+        self.last = now
+        return True
+
+
+def text_of(event: gr.EventData, name: str, limit: int = 100_000) -> str:
+    """A text field of an event sent by one of our scripts; anything else becomes empty."""
+    value = (event._data or {}).get(name)
+    return value[:limit] if isinstance(value, str) else ""
+
+
+def index_of(event: gr.EventData, name: str, length: int) -> int:
+    """An index below `length` sent by one of our scripts; raises gr.Error on anything else."""
+    value = (event._data or {}).get(name)
+    if not isinstance(value, int) or not 0 <= value < length:
+        raise gr.Error(f"There is no step {value}. Reload the page.", print_exception=False)
+    return value
+
+
+def hazard(workbench: Workbench, constitution: str) -> str:
+    """The warning that goes with a constitution made for a lesson about dangers, else ''."""
+    found = workbench.constitution(constitution)
+    return f"{found.title}: {found.description}" if found.hazard else ""
+
+
+def whole(value: float | None) -> int:
+    """A seed from a number field; raises InputError unless it is a whole number from 0 up."""
+    if value is None or value < 0 or value != int(value):
+        raise InputError(f"The seed is {value}. Give a whole number from 0 up.")
+    return int(value)
