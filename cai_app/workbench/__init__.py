@@ -35,7 +35,7 @@ class Workbench:
         return self.settings.space
 
     def open(self, spec: str) -> Backend:
-        """The backend of a spec, waiting until its weights are loaded; opened once."""
+        """The backend of a spec, opened once; its verbs wait until the weights are loaded."""
         return self._models.open(spec)
 
     def prepare(self, spec: str) -> None:
