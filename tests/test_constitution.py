@@ -42,7 +42,7 @@ def test_a_folded_text_is_one_paragraph() -> None:
         ("tags: [harm]", "weight: -1", "line 9, principle 'one': field 'weight'"),
         ("tags: [harm]", "weight: .inf", "line 9, principle 'one': '.inf' is not a finite"),
         ("tags: [harm]", "colour: red", "unknown field 'colour'; known: id, critique_request"),
-        ("tags: [harm]", "revision_request: x", "line 9, principle 'one': key 'revision_request' ap"),
+        ("tags: [harm]", "revision_request: x", "line 9, principle 'one': key 'revision_request'"),
         ("title: Demo", "title: Demo\ntitle: x", "line 3: key 'title' appears twice"),
         ("title: Demo\n", "", "line 1: field 'title' is missing"),
         ("name: demo", "name: ../demo", "line 1: name '../demo' must be"),
