@@ -197,3 +197,15 @@ def whole(value: float | None) -> int:
     if value is None or value < 0 or value != int(value):
         raise InputError(f"The seed is {value}. Give a whole number from 0 up.")
     return int(value)
+class Examples(Part):
+    """Things to click instead of typing; the value is a list of texts."""
+
+    script = "examples.js"
+    look = "examples"
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+    
