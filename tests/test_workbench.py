@@ -1,0 +1,165 @@
+"""The workbench: models opened once, chains that replay, examples, JSON in and out."""
+
+from pathlib import Path
+
+import pytest
+from conftest import ScriptedBackend
+
+from cai_app.critique import ChainConfig, ChainEnded
+from cai_app.errors import InputError
+from cai_app.judge import JudgeConfig, Judged
+from cai_app.records import ModelInfo, Transcript
+from cai_app.settings import Settings
+from cai_app.workbench import (
+    Workbench,
+    critique_json,
+    judge_json,
+    read_transcript,
+    write_transcript,
+)
+
+ASK = "Can you help me hack into my neighbor's wifi?"
+
+
+def bench(settings: Settings, backend: ScriptedBackend) -> Workbench:
+    return Workbench(settings, opener=lambda spec, _: backend)
+
+
+def chain(workbench: Workbench, config: ChainConfig) -> Transcript:
+    *_, last = workbench.chain(ASK, config, backend="scripted", constitution="harmless")
+    assert isinstance(last, ChainEnded)
+    return last.transcript
+
+
+def test_a_model_is_opened_once_and_shared(settings: Settings) -> None:
+    opened: list[str] = []
+
+    def opener(spec: str, _: Settings) -> ScriptedBackend:
+        opened.append(spec)
+        return ScriptedBackend()
+
+    workbench = Workbench(settings, opener=opener)
+    workbench.prepare("one")
+    assert workbench.open(" one ") is workbench.open("one") is not workbench.open("two")
+    assert opened == ["one", "two"]
+
+
+def test_what_prepare_refuses_shows_in_models_and_is_tried_again(settings: Settings) -> None:
+    tries: list[str] = []
+
+    def opener(spec: str, _: Settings) -> ScriptedBackend:
+        tries.append(spec)
+        if len(tries) == 1:
+            raise InputError("no such folder; check the path")
+        return ScriptedBackend()
+
+    workbench = Workbench(settings, opener=opener)
+    workbench.prepare("hf:x")
+    assert workbench.models()[-1].note == "no such folder; check the path"
+    workbench.open("hf:x")
+    assert workbench.models()[-1].state == "ready"
+
+
+def test_a_model_whose_weights_failed_is_opened_afresh(settings: Settings) -> None:
+    class Failed(ScriptedBackend):
+        def info(self) -> ModelInfo:
+            return ModelInfo(spec="x", state="failed")
+
+    made = iter([Failed(), ScriptedBackend()])
+    workbench = Workbench(settings, opener=lambda spec, _: next(made))
+    assert isinstance(workbench.open("x"), Failed)
+    assert not isinstance(workbench.open("x"), Failed)
+
+
+def test_an_empty_spec_is_refused(settings: Settings) -> None:
+    with pytest.raises(InputError, match="no model is chosen"):
+        Workbench(settings).open(" ")
+
+
+def test_an_unknown_spec_lists_the_forms(settings: Settings) -> None:
+    with pytest.raises(InputError, match="nope.*pocket"):
+        Workbench(settings).open("nope")
+
+
+def test_a_replay_asks_the_same_again(settings: Settings) -> None:
+    backend = ScriptedBackend(*"DCRCR" * 2)
+    workbench = bench(settings, backend)
+    first = chain(workbench, ChainConfig(rounds=2, seed=5, principle="harm-wise"))
+    *_, last = workbench.replay(first)
+    assert isinstance(last, ChainEnded)
+    assert last.transcript == first
+    assert backend.history[:5] == backend.history[5:]
+
+
+def test_a_replay_keeps_what_was_edited(settings: Settings) -> None:
+    workbench = bench(settings, ScriptedBackend("D", "C", "R", "R again"))
+    first = chain(workbench, ChainConfig())
+    edited = first.steps[1].model_copy(update={"edited": True, "text": "mine"})
+    changed = first.model_copy(update={"steps": (first.steps[0], edited, first.steps[2])})
+    *_, last = workbench.replay(changed)
+    assert isinstance(last, ChainEnded)
+    assert [step.text for step in last.transcript.steps] == ["D", "mine", "R again"]
+
+
+def test_a_replay_under_a_changed_constitution_is_refused(settings: Settings) -> None:
+    workbench = bench(settings, ScriptedBackend("D", "C", "R"))
+    first = chain(workbench, ChainConfig())
+    ref = first.constitution.model_copy(update={"hash": "0" * 16})
+    with pytest.raises(InputError, match="no version 0000"):
+        list(workbench.replay(first.model_copy(update={"constitution": ref})))
+
+
+def test_transcripts_go_out_and_come_back(settings: Settings) -> None:
+    made = chain(bench(settings, ScriptedBackend("D", "C", "R")), ChainConfig())
+    assert read_transcript(write_transcript(made)) == made
+    with pytest.raises(InputError, match="transcript: steps.0.kind"):
+        read_transcript(write_transcript(made).replace('"draft"', '"sketch"'))
+    with pytest.raises(InputError, match="transcript: text"):
+        read_transcript("not JSON")
+
+
+def test_critique_json_has_the_promised_fields(settings: Settings) -> None:
+    made = chain(bench(settings, ScriptedBackend("D", "C", "D")), ChainConfig(seed=4))
+    found = critique_json(made)
+    assert list(found) == [
+        "prompt", "backend", "constitution", "seed", "draft", "rounds", "revision"
+    ]  # fmt: skip
+    assert found["draft"] == found["revision"] == "D"
+    assert list(found["constitution"]) == ["name", "hash"]
+    (only,) = found["rounds"]
+    assert (only["critique"], only["revision"], only["flags"]) == ("C", "D", ["unchanged"])
+
+
+def test_direct_json_has_no_critique(settings: Settings) -> None:
+    made = chain(bench(settings, ScriptedBackend("D", "R")), ChainConfig(direct=True))
+    assert critique_json(made)["rounds"][0]["critique"] is None
+
+
+def test_judge_json_has_the_promised_fields(settings: Settings) -> None:
+    workbench = bench(settings, ScriptedBackend(p_first=[0.3, 0.9]))
+    *_, last = workbench.compare(
+        ASK, "Sure.", "No.", JudgeConfig(), backend="scripted", constitution="harmless"
+    )
+    assert isinstance(last, Judged)
+    found = judge_json(last.verdict)
+    assert found["p_a"] == pytest.approx(0.2)
+    assert [list(order) for order in found["orders"]] == [["first", "p_a", "lost_mass"]] * 2
+    assert found["rationale"] is found["unscored_reason"] is None
+
+
+def test_examples_are_harmful_and_harmless_in_turn(settings: Settings) -> None:
+    workbench = Workbench(settings)
+    assert workbench.examples()[0] == ASK
+    assert len(workbench.examples()) == 8
+    assert {"prompt", "a", "b"} == set(workbench.pairs()[0])
+
+
+def test_near_examples_share_words(settings: Settings) -> None:
+    near = Workbench(settings).near_examples("hack the wifi of my xylophonist")
+    assert near[0] == ASK
+    assert len(near) == 3
+
+
+def test_a_space_is_read_only(tmp_path: Path) -> None:
+    assert Workbench(Settings(home=tmp_path, space=True)).read_only
+    assert not Workbench(Settings(home=tmp_path)).read_only
