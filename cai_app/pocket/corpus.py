@@ -1,8 +1,8 @@
 """The corpus as an endless, seeded stream of token rows, written while training goes on.
 
 Chunk n depends only on (seed, n), so a training resumes with the very rows it would have seen.
-Documents are packed into rows of 512, 1,024 or 2,048 tokens; attention and positions stop at
-document borders.
+Documents are batched with others of their length: on a CPU that beats packing them into rows,
+where attention over a row of 512 cost more than all matrices together.
 """
 
 import random
@@ -17,20 +17,20 @@ import numpy as np
 from cai_app.pocket import principles, world
 from cai_app.pocket.documents import Author, Document, Shipped
 
-LENGTHS = (512, 1024, 2048)
+WINDOW = 2048
 # Share of documents; few-shot documents are several times longer than the rest.
 MIXTURE: dict[str, float] = {
     "dialogue": 20,
-    "preamble": 9,
-    "chain": 23,
+    "preamble": 6,
+    "chain": 24,
     "direct": 11,
-    "chain_with_shots": 4,
-    "verdict": 17,
-    "verdict_with_shots": 4.5,
+    "chain_with_shots": 3.5,
+    "verdict": 18,
+    "verdict_with_shots": 4,
     "reasoned": 7,
-    "reasoned_with_shots": 1.2,
+    "reasoned_with_shots": 0.8,
     "counting": 1.5,
-    "prose": 2,
+    "prose": 1.5,
 }
 # The helpful adapter: mostly what the helpful-only assistant says, the rest to keep its skills.
 HELPFUL_MIXTURE: dict[str, float] = {
@@ -47,12 +47,12 @@ HELPFUL_MIXTURE: dict[str, float] = {
 
 
 @dataclass(frozen=True)
-class Row:
-    """One packed row: token ids, loss weight of each token, and which document each is in."""
+class Batch:
+    """Documents of like length: ids and loss weights (rows × longest), and how many tokens."""
 
     ids: np.ndarray
     weights: np.ndarray
-    documents: np.ndarray
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -109,44 +109,46 @@ def encode(document: Document, tokenizer: Any) -> tuple[list[int], list[float]]:
     return [*ids, tokenizer.eos_token_id], [*weights, 1.0 if before >= 0.5 else 0.1]
 
 
-def rows(
-    corpus: Corpus, tokenizer: Any, seed: str, tokens: int, mixture: dict[str, float] | None = None
-) -> tuple[dict[int, list[Row]], Counter[str]]:
-    """About `tokens` tokens, packed by length; and how many documents of each sort they hold."""
-    open_rows: dict[int, list[list[tuple[list[int], list[float]]]]] = {n: [] for n in LENGTHS}
+def batches(
+    corpus: Corpus, tokenizer: Any, seed: str, tokens: int, *, batch_tokens: int,
+    mixture: dict[str, float] | None = None,
+) -> tuple[list[Batch], Counter[str]]:
+    """About `tokens` tokens in batches of documents of like length, shuffled by the seed.
+
+    Sorting by length wastes little on padding and keeps attention as short as the documents are;
+    also returned: how many documents of each sort there were.
+    """
+    encoded: list[tuple[list[int], list[float]]] = []
     counts: Counter[str] = Counter()
     total = 0
     for sort, document in corpus.documents(seed, mixture):
         ids, weights = encode(document, tokenizer)
-        ids, weights = ids[: LENGTHS[-1]], weights[: LENGTHS[-1]]
-        length = next(n for n in LENGTHS if len(ids) <= n)
-        _place(open_rows[length], length, (ids, weights))
+        encoded.append((ids[:WINDOW], weights[:WINDOW]))
         counts[sort] += 1
-        total += len(ids)
+        total += len(encoded[-1][0])
         if total >= tokens:
             break
-    return {n: [_row(parts, n) for parts in filled] for n, filled in open_rows.items()}, counts
+    rng = np.random.default_rng(int.from_bytes(seed.encode()[-8:]))
+    encoded.sort(key=lambda item: len(item[0]))
+    filled: list[Batch] = []
+    start = 0
+    for end in range(1, len(encoded) + 1):
+        longest = len(encoded[min(end, len(encoded) - 1)][0])
+        if end == len(encoded) or (end + 1 - start) * longest > batch_tokens:
+            filled.append(_batch(encoded[start:end], rng))
+            start = end
+    return [filled[i] for i in rng.permutation(len(filled))], counts
 
 
-def _place(
-    filled: list[list[tuple[list[int], list[float]]]], length: int, item: tuple[list[int], list[float]]
-) -> None:
-    """First fit among the last few rows: packs to about 95 % and costs nothing."""
-    for parts in filled[-8:]:
-        if sum(len(ids) for ids, _ in parts) + len(item[0]) <= length:
-            parts.append(item)
-            return
-    filled.append([item])
-
-
-def _row(parts: list[tuple[list[int], list[float]]], length: int) -> Row:
-    ids = np.zeros(length, dtype=np.int64)
-    weights = np.zeros(length, dtype=np.float32)
-    documents = np.full(length, -1, dtype=np.int64)
-    at = 0
-    for number, (tokens, weight) in enumerate(parts):
-        ids[at : at + len(tokens)] = tokens
-        weights[at : at + len(tokens)] = weight
-        documents[at : at + len(tokens)] = number
-        at += len(tokens)
-    return Row(ids, weights, documents)
+def _batch(items: list[tuple[list[int], list[float]]], rng: np.random.Generator) -> Batch:
+    """Padded on the right, where a causal model never looks from."""
+    shape = len(items), max(len(ids) for ids, _ in items)
+    ids = np.zeros(shape, dtype=np.int64)
+    weights = np.zeros(shape, dtype=np.float32)
+    for row, (tokens, weight) in enumerate(items):
+        ids[row, : len(tokens)] = tokens
+        weights[row, : len(tokens)] = weight
+    # Light tokens: a fifth of them at five times the weight costs less and means the same.
+    light = (weights > 0) & (weights < 0.5)
+    weights[light] *= 5 * (rng.random(int(light.sum())) < 0.2)
+    return Batch(ids, weights, sum(len(tokens) for tokens, _ in items))

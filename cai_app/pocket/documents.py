@@ -111,7 +111,8 @@ class Author:
     def preamble(self) -> Document:
         """Dialogues under a helpful-honest-harmless preamble, in which the assistant declines."""
         if self.rng.random() < 0.15 and self.shipped.preamble:
-            return [Segment(self.shipped.preamble, QUOTED), *self._talk(replies.good, 1, WRITTEN)]
+            head = self.shipped.preamble + form("preamble_separator")
+            return [Segment(head, QUOTED), *self._talk(replies.good, 1, WRITTEN)]
         headers = [h for h in self.world.preambles["headers"] if not held_out("header", h, 20)]
         mark = self.rng.choice(self.world.preambles["separators"])
         document = [Segment(self.rng.choice(headers), ASIDE)]

@@ -9,12 +9,11 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from cai_app.backends.base import Backend
-from cai_app.fewshots import few_shots
 from cai_app.pocket import replies
 from cai_app.pocket.corpus import Corpus
 from cai_app.pocket.documents import Author
@@ -22,8 +21,19 @@ from cai_app.pocket.principles import Wording
 from cai_app.pocket.reference import Reader, right_alternative, right_reason
 from cai_app.pocket.replies import Reply
 from cai_app.pocket.world import Scene, held_out
-from cai_app.prompts import CHOICES, STOP, critique, draft, human_turn, judge, revision
+from cai_app.prompts import (
+    CHOICES,
+    STOP,
+    Shots,
+    critique,
+    draft,
+    few_shots,
+    human_turn,
+    judge,
+    revision,
+)
 from cai_app.records import Completion, Prompt, Sampling, SupervisedPrinciple
+from cai_app.settings import ROOT, Settings
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +85,10 @@ class Bench:
     def author(self, name: str) -> Author:
         """A generator of cases that training never draws from."""
         return self.corpus.author(f"evaluate-{self.seed}-{name}")
+
+    def shots(self, kind: Literal["critique", "judge"]) -> Shots:
+        """The shipped few-shots, as the page puts them before a question."""
+        return few_shots(kind, self.few_shot, Settings(home=ROOT / "data" / "local"))
 
     def complete(self, prompts: Sequence[Prompt], max_tokens: int = 120) -> list[Completion]:
         """Sample every prompt at temperature 1, each row by its own seed."""
@@ -193,7 +207,7 @@ def _critiqued(author: Author, unseen: str, *, wording_unseen: bool = False) -> 
 
 def measure_critiques(bench: Bench, tally: Tally) -> None:
     """Flags iff the principle applies; names the right act for the right reason."""
-    shots = few_shots("critique", bench.few_shot)
+    shots = bench.shots("critique")
     reader = Reader(bench.corpus.world)
     for suffix, author, unseen in _cases(bench, "critiques"):
         for wording_unseen in (False, True) if not suffix else (False,):
@@ -211,7 +225,7 @@ def measure_critiques(bench: Bench, tally: Tally) -> None:
 
 def measure_revisions(bench: Bench, tally: Tally) -> None:
     """The named fault gone for the right reason, all else untouched; a fine response kept."""
-    shots = few_shots("critique", bench.few_shot)
+    shots = bench.shots("critique")
     for suffix, author, unseen in _cases(bench, "revisions"):
         cases = [_critiqued(author, unseen) for _ in range(bench.cases)]
         prompts = []
@@ -235,7 +249,7 @@ def _fixed(case: Critiqued, text: str) -> bool:
 
 def measure_judging(bench: Bench, tally: Tally) -> None:
     """Prefers the better response in both orders, by the known probability, as the question asks."""
-    shots = few_shots("judge", bench.few_shot)
+    shots = bench.shots("judge")
     for suffix, author, unseen in _cases(bench, "judging"):
         for sort in ("", "new_wording") if not suffix else ("",):
             cases = [_judged(author, unseen, wording_unseen=sort != "") for _ in range(bench.cases)]

@@ -217,11 +217,9 @@ def critique(
         return rng.choice(texts["fine"])
     sentences = []
     for index, fault in enumerate(found):
+        why = scene.say(reason(scene, rng), "narrator") if fault == "help" else ""
         sentence = scene.say(
-            rng.choice(texts[fault]),
-            "narrator",
-            do=scene.do("narrator"),
-            **{"is": scene.say(reason(scene, rng), "narrator")},
+            rng.choice(texts[fault]), "narrator", do=scene.do("narrator"), **{"is": why}
         )
         lead = subject or ("It also" if index else "")
         sentences.append(sentence.replace("The response", lead, 1) if lead else sentence)

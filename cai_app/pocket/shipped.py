@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cai_app.pocket.documents import Shipped
 from cai_app.prompts import few_shots, preamble
-from cai_app.settings import ROOT
+from cai_app.settings import ROOT, Settings
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,12 @@ class ShippedTexts:
 
 def shipped_texts() -> ShippedTexts:
     """Read them all; the few-shots are whole sets, as the program puts them before a question."""
-    return ShippedTexts(
-        ROOT,
-        Shipped(
-            critique=few_shots("critique", 5).text,
-            direct=few_shots("direct", 5).text,
-            judge=few_shots("judge", 5).text,
-            cot=few_shots("judge_cot", 6).text,
-            preamble=preamble("hhh"),
-        ),
+    settings = Settings(home=ROOT / "data" / "local")
+    shipped = Shipped(
+        critique=few_shots("critique", 5, settings).text,
+        direct=few_shots("direct", 5, settings).text,
+        judge=few_shots("judge", 5, settings).text,
+        cot=few_shots("judge_cot", 6, settings).text,
+        preamble=preamble("hhh", settings),
     )
+    return ShippedTexts(ROOT, shipped)

@@ -107,6 +107,7 @@ class World:
 
     acts: tuple[Act, ...]
     people: tuple[str, ...]
+    relatives: tuple[str, ...]
     names: tuple[str, ...]
     gadgets: tuple[str, ...]
     facets: dict[str, Any]
@@ -126,7 +127,8 @@ class World:
             chosen = act or self._draw_act(rng, harmful, unseen == "act")
             invent = rng.random()
             if "$p" in chosen.do and rng.random() < 0.75:
-                person, named = rng.choice(self.people), False
+                close = chosen.kind != "adult" and rng.random() < 0.3
+                person, named = rng.choice(self.relatives if close else self.people), False
             else:
                 person, named = rng.choice(self.names), True
             if named and invent < 0.25:
@@ -177,6 +179,7 @@ def load(folder: Path) -> World:
     return World(
         acts=tuple(acts),
         people=tuple(slots["people"]),
+        relatives=tuple(slots["relatives"]),
         names=tuple(slots["names"]),
         gadgets=tuple(slots["gadgets"]),
         facets=read("facets.yaml"),

@@ -1,0 +1,162 @@
+"""`python -m cai_app pocket corpus|train|evaluate`: show the corpus, make the weights, measure them."""
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from cai_app.errors import CaiError
+from cai_app.settings import Settings
+
+
+@dataclass(frozen=True)
+class CorpusCommand:
+    """Print documents of the corpus, as training sees them."""
+
+    show: int = 5
+    """how many documents"""
+    seed: str = "0"
+    """which ones"""
+    sort: str | None = None
+    """only this sort: dialogue, preamble, chain, direct, verdict, reasoned, …"""
+    json: bool = False
+    """one JSON value on standard output"""
+
+
+@dataclass(frozen=True)
+class TrainCommand:
+    """Pre-train a pocket model from scratch (or go on), on CPU or GPU."""
+
+    size: str = "m"
+    """s, m or l"""
+    out: Path | None = None
+    """training folder with checkpoints (data/local/pocket/SIZE)"""
+    tokens: int = 60_000_000
+    """how many tokens to see"""
+    minutes: float | None = None
+    """train by the clock instead; the learning rate ends at zero then"""
+    seed: int = 0
+    device: str = "auto"
+    workers: int = 1
+    """processes that write the corpus ahead"""
+    compile: bool = False
+    """let torch.compile fuse kernels (about twice as fast on a CPU; needs a C++ compiler)"""
+    resume: bool = False
+    """go on from the checkpoint in `out`"""
+    init: Path | None = None
+    """start from these weights instead of random ones"""
+    adapter: str | None = None
+    """train this adapter (helpful) on the shipped base instead of a base"""
+
+
+@dataclass(frozen=True)
+class EvaluateCommand:
+    """Measure what a pocket model can do, on combinations it never saw."""
+
+    backend: str = "pocket"
+    size: str | None = None
+    """s, m or l: short for --backend pocket-SIZE"""
+    cases: int = 1000
+    few_shot: int = 5
+    only: tuple[str, ...] = ()
+    """replies, critiques, revisions, judging, sequences (all)"""
+    json: bool = False
+    """one JSON value on standard output"""
+
+
+Command = (
+    Annotated[CorpusCommand, tyro.conf.subcommand("corpus")]
+    | Annotated[TrainCommand, tyro.conf.subcommand("train")]
+    | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one of the three; returns the exit code (wrong usage 2, an explained error 1)."""
+    command = tyro.cli(Command, args=list(argv), prog="python -m cai_app pocket")  # type: ignore[call-overload]
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    try:
+        if isinstance(command, CorpusCommand):
+            return _corpus(command)
+        if isinstance(command, TrainCommand):
+            return _train(command)
+        return _evaluate(command)
+    except CaiError as error:
+        print(str(error), file=sys.stderr)
+        return 1
+
+
+def _corpus(command: CorpusCommand) -> int:
+    from cai_app.pocket.corpus import Corpus
+    from cai_app.pocket.shipped import shipped_texts
+
+    texts = shipped_texts()
+    documents = Corpus.load(texts.root, texts.shipped).documents(command.seed)
+    found: list[dict[str, str]] = []
+    while len(found) < command.show:
+        sort, document = next(documents)
+        if command.sort in (None, sort):
+            found.append({"sort": sort, "text": "".join(s.text for s in document)})
+    if command.json:
+        print(json.dumps(found))
+    else:
+        for entry in found:
+            print(f"──── {entry['sort']} ────{entry['text']}\n")
+    return 0
+
+
+def _train(command: TrainCommand) -> int:
+    from cai_app.pocket import train
+
+    home = Settings.from_environment().home
+    if command.adapter is not None:
+        from cai_app.pocket import adapt
+
+        print(adapt.train_adapter(command.adapter, command.size, seed=command.seed))
+        return 0
+    plan = train.Plan(
+        size=command.size, tokens=command.tokens, minutes=command.minutes, seed=command.seed,
+        device=command.device, workers=command.workers, compile=command.compile,
+    )
+    folder = command.out or home / "pocket" / command.size
+    print(train.train(plan, folder, resume=command.resume, init=command.init))
+    return 0
+
+
+def _evaluate(command: EvaluateCommand) -> int:
+    from cai_app.backends import open_backend
+    from cai_app.pocket import evaluate
+    from cai_app.pocket.corpus import Corpus
+    from cai_app.pocket.shipped import shipped_texts
+
+    texts = shipped_texts()
+    spec = f"pocket-{command.size}" if command.size else command.backend
+    backend = open_backend(spec, Settings.from_environment())
+    bench = evaluate.Bench(
+        backend, Corpus.load(texts.root, texts.shipped), command.cases, few_shot=command.few_shot
+    )
+    try:
+        results = evaluate.evaluate(bench, only=command.only)
+    finally:
+        backend.close()
+    if command.json:
+        print(json.dumps(results))
+    else:
+        _table(results)
+    return 0
+
+
+def _table(results: dict[str, dict[str, object]]) -> None:
+    for key, row in results.items():
+        low, high = row["ci"]  # type: ignore[misc]
+        mark = {None: "", True: "holds", False: "MISSES"}[row["holds"]]  # type: ignore[index]
+        bar = "" if row["bar"] is None else f"bar {row['bar']}"
+        print(f"{key:32} {row['value']:.3f}  [{low:.3f}, {high:.3f}]  n={row['n']}  {bar} {mark}")
+
+
+
