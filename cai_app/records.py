@@ -147,6 +147,7 @@ class Transcript(Record):
 
     prompt: str
     backend: str
+    adapter: str | None = None
     constitution: ConstitutionRef
     seed: int
     temperature: float
@@ -190,6 +191,7 @@ class Verdict(Record):
     a: str
     b: str
     backend: str
+    adapter: str | None = None
     constitution: ConstitutionRef
     seed: int
     few_shot: int = 5

@@ -42,7 +42,7 @@ class ScriptedBackend:
         self.streams: list[ScriptedStream] = []
 
     def info(self) -> ModelInfo:
-        return ModelInfo(spec=self.spec, state="ready")
+        return ModelInfo(spec=self.spec, state="ready", adapter="helpful")
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> list[Completion]:
         found = [self.stream(p, s) for p, s in zip(prompts, sampling, strict=True)]

@@ -61,7 +61,7 @@ def test_critique_prints_one_json_value(run: Any, scripted: ScriptedBackend) -> 
     assert found.code == 0
     assert found.json["draft"] == "Sure, do it."
     assert found.json["revision"] == "You could ask."
-    assert found.json["backend"] == "pocket"
+    assert (found.json["backend"], found.json["adapter"]) == ("pocket", "helpful")
     assert found.json["constitution"]["name"] == "harmless"
 
 
@@ -151,6 +151,7 @@ def test_help_exits_0(run: Any, argv: list[str]) -> None:
 
 def test_models_lists_without_loading(run: Any) -> None:
     fields = ["spec", "parameters", "device", "quantization", "state", "adapters"]
+    fields.append("adapter")
     for row in run("models", "--json").json:
         assert list(row) == fields
 

@@ -122,7 +122,7 @@ def test_critique_json_has_the_promised_fields(settings: Settings) -> None:
     made = chain(bench(settings, ScriptedBackend("D", "C", "D")), ChainConfig(seed=4))
     found = critique_json(made)
     assert list(found) == [
-        "prompt", "backend", "constitution", "seed", "draft", "rounds", "revision"
+        "prompt", "backend", "adapter", "constitution", "seed", "draft", "rounds", "revision"
     ]  # fmt: skip
     assert found["draft"] == found["revision"] == "D"
     assert list(found["constitution"]) == ["name", "hash"]

@@ -9,7 +9,7 @@ from cai_app.commands.output import only_json, parsed
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 
-FIELDS = ("spec", "parameters", "device", "quantization", "state", "adapters")
+FIELDS = ("spec", "parameters", "device", "quantization", "state", "adapters", "adapter")
 
 
 @dataclass(frozen=True)

@@ -194,6 +194,7 @@ class _Chain:
         return Transcript(
             prompt=self.prompt,
             backend=self.backend.spec,
+            adapter=self.backend.info().adapter,
             constitution=self.constitution.ref,
             seed=config.seed,
             temperature=config.temperature,

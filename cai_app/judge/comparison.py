@@ -69,6 +69,7 @@ def compare(
         a=a,
         b=b,
         backend=backend.spec,
+        adapter=backend.info().adapter,
         constitution=constitution.ref,
         seed=config.seed,
         few_shot=config.few_shot,

@@ -30,6 +30,7 @@ def critique_json(transcript: Transcript) -> dict[str, Any]:
     return {
         "prompt": transcript.prompt,
         "backend": transcript.backend,
+        "adapter": transcript.adapter,
         "constitution": transcript.constitution.model_dump(),
         "seed": transcript.seed,
         "draft": answers[0] if answers else None,
@@ -45,6 +46,7 @@ def judge_json(verdict: Verdict) -> dict[str, Any]:
         "a": verdict.a,
         "b": verdict.b,
         "backend": verdict.backend,
+        "adapter": verdict.adapter,
         "constitution": verdict.constitution.model_dump(),
         "seed": verdict.seed,
         "p_a": verdict.p_a,
