@@ -31,9 +31,7 @@ class Backend(Protocol):
         """Size, device, quantization, state and adapters, without waiting for weights."""
         ...
 
-    def generate(
-        self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]
-    ) -> list[Completion]:
+    def generate(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> list[Completion]:
         """One completion a prompt; row i draws from its own generator, seeded sampling[i].seed."""
         ...
 

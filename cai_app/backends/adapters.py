@@ -1,0 +1,151 @@
+"""LoRA adapters by name on one shared base (PEFT), switched between steps of the decode loop."""
+
+import functools
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from cai_app.backends.folders import fingerprint, read_json
+from cai_app.errors import BackendError
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, int, int] | None  # fingerprint of an adapter; None is the base alone
+
+UNPACK_LIMIT = 512 * 2**20  # bytes of float32 weights that a base on CPU may unpack to
+
+
+class Adapters:
+    """Loads adapters into a base and makes one active. Used on the model's own thread only.
+
+    On CPU, bitsandbytes unpacks 4-bit weights again at every call, which costs a small model more
+    than the multiplication. Where the unpacked weights fit UNPACK_LIMIT they are therefore kept,
+    one set an adapter with its update added: the same NF4 values in the same float32 arithmetic.
+    """
+
+    def __init__(self, model: Any, device: torch.device) -> None:
+        self.model = model
+        self.device = device
+        self.active: Key = None
+        self._names: dict[Key, str] = {}
+        self._heads: dict[Key, torch.Tensor] = {}
+        self._linears = _linears(model)
+        features = sum(layer.in_features * layer.out_features for layer in self._linears.values())
+        self.unpacked = device.type == "cpu" and 0 < 4 * features <= UNPACK_LIMIT
+        self._forwards: dict[Key, dict[str, Any]] = {}
+        if self.unpacked:
+            self._base = {name: _unpack(layer) for name, layer in self._linears.items()}
+            self._forwards[None] = {
+                name: functools.partial(F.linear, weight=weight, bias=self._linears[name].bias)
+                for name, weight in self._base.items()
+            }
+            self._point(None)
+
+    def load(self, folder: Path) -> Key:
+        """Load an adapter unless this version of it is here; returns its key."""
+        key = fingerprint(folder)
+        if key not in self._names:
+            with torch.inference_mode(False), torch.no_grad():
+                self._inject(folder, key)
+            self.active = key  # injecting activates
+            self.use(None)
+        return key
+
+    def _inject(self, folder: Path, key: Key) -> None:
+        from peft import PeftConfig, inject_adapter_in_model, set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        name = f"a{len(self._names)}"
+        config = PeftConfig.from_pretrained(str(folder))
+        # A preference model's adapter is made for sequence classification; its head is kept apart.
+        config.task_type, config.modules_to_save, config.inference_mode = None, None, True
+        tensors = {
+            tensor_name.removeprefix("base_model.model."): tensor.to(self.device)
+            for tensor_name, tensor in load_file(folder / "adapter_model.safetensors").items()
+        }
+        head = tensors.pop("score.weight", None)
+        try:
+            inject_adapter_in_model(config, self.model, name)
+            result = set_peft_model_state_dict(self.model, tensors, name)
+        except (RuntimeError, ValueError, KeyError) as error:
+            base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
+            raise BackendError(
+                f"Adapter {str(folder)!r} does not fit this model (it was trained on {base!r}): "
+                f"{str(error).splitlines()[0]} Choose the model it was trained on."
+            ) from error
+        if result.unexpected_keys:
+            raise BackendError(
+                f"Adapter {str(folder)!r} has weights this model has no place for "
+                f"({result.unexpected_keys[0]}); choose the model it was trained on."
+            )
+        if head is not None:
+            self._heads[key] = head.float()
+        self.model.eval()
+        self._names[key] = name
+        if self.unpacked:
+            self._merge(key, name)
+
+    def _merge(self, key: Key, name: str) -> None:
+        forwards = dict(self._forwards[None])
+        self._linears = _linears(self.model)  # PEFT has put its layers around some of them
+        for path, layer in self._linears.items():
+            if name in getattr(layer, "lora_A", {}):
+                weight = self._base[path] + layer.get_delta_weight(name).to(self._base[path])
+                bias = layer.get_base_layer().bias
+                forwards[path] = functools.partial(F.linear, weight=weight, bias=bias)
+        self._forwards[key] = forwards
+
+    def use(self, key: Key) -> None:
+        """Make an adapter (or the base alone) the active one; free when it already is."""
+        if key == self.active:
+            return
+        if self.unpacked:
+            self._point(key)
+        else:
+            for layer in self._linears_with_lora():
+                layer.enable_adapters(key is not None)
+                if key is not None:
+                    layer.set_adapter([self._names[key]], inference_mode=True)
+        self.active = key
+
+    def head(self, key: Key) -> torch.Tensor:
+        """The preference head [1, hidden] of an adapter, float32."""
+        if key not in self._heads:
+            raise BackendError(
+                "This adapter has no preference head, so it cannot score texts; choose one that "
+                "`train preference` wrote."
+            )
+        return self._heads[key]
+
+    def _point(self, key: Key) -> None:
+        for path, forward in self._forwards[key].items():
+            # __dict__: nn.Module's own attribute setting costs more than the switch
+            self._linears[path].__dict__["forward"] = forward
+
+    def _linears_with_lora(self) -> list[Any]:
+        from peft.tuners.lora import LoraLayer
+
+        return [module for module in self.model.modules() if isinstance(module, LoraLayer)]
+
+
+def _linears(model: Any) -> dict[str, Any]:
+    """4-bit layers by path; where PEFT has wrapped one, the wrapper."""
+    found: dict[str, Any] = {}
+    for path, module in model.named_modules():
+        if path.endswith(".base_layer") or ".lora_" in path:
+            continue
+        inner = module.get_base_layer() if hasattr(module, "get_base_layer") else module
+        if type(inner).__name__ == "Linear4bit":
+            found[path] = module
+    return found
+
+
+def _unpack(layer: Any) -> torch.Tensor:
+    """A 4-bit layer's weights [out, in] in float32."""
+    from bitsandbytes.functional import dequantize_4bit
+
+    weight = layer.weight
+    return dequantize_4bit(weight.data, weight.quant_state).to(torch.float32)

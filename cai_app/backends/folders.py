@@ -1,0 +1,121 @@
+"""Where models and adapters lie, checked before anything heavy is imported."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from cai_app.errors import BackendError, InputError
+
+SIZES = ("s", "m", "l")
+DEFAULT_ADAPTER = "helpful"
+
+
+def pocket_default(data: Path) -> str:
+    """The size that plain `pocket` means (data/pocket/default.txt)."""
+    path = data / "pocket" / "default.txt"
+    size = path.read_text(encoding="utf-8").strip() if path.is_file() else "m"
+    if size not in SIZES:
+        raise InputError(f"{path}: size {size!r} is not one of {', '.join(SIZES)}; correct it.")
+    return size
+
+
+def pocket_adapters(data: Path, size: str) -> tuple[str, ...]:
+    """Names of the adapters that ship for a size."""
+    folder = data / "pocket" / "adapters" / size
+    return tuple(sorted(path.parent.name for path in folder.glob("*/adapter_config.json")))
+
+
+def pocket_adapter(data: Path, size: str, name: str) -> Path:
+    """The folder of an adapter by name, or by path."""
+    if "/" in name:
+        return adapter_folder(Path(name))
+    folder = data / "pocket" / "adapters" / size / name
+    if not (folder / "adapter_config.json").is_file():
+        known = ", ".join((*pocket_adapters(data, size), "none"))
+        raise InputError(f"pocket-{size} has no adapter {name!r}; choose one of: {known}.")
+    return adapter_folder(folder)
+
+
+def model_folder(target: str) -> Path:
+    """The folder of `hf:<path-or-id>`: a path, or a model in the local Hugging Face cache."""
+    path = Path(target).expanduser()
+    if not path.exists() and target.count("/") == 1 and not target.startswith((".", "~", "/")):
+        path = _cached(target)
+    return check_model(path)
+
+
+def _cached(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except Exception as error:
+        raise InputError(
+            f"Model {name!r} is neither a folder here nor in the local Hugging Face cache; "
+            f"download it once with `hf download {name}`, or give the path of a folder."
+        ) from error
+
+
+def check_model(path: Path) -> Path:
+    """The folder if it can be loaded, else one sentence saying what is missing."""
+    if not path.is_dir():
+        raise InputError(f"There is no model folder {str(path)!r}; check the path.")
+    if not (path / "config.json").is_file():
+        raise InputError(f"Folder {str(path)!r} has no config.json, so it holds no model.")
+    if not any(path.glob("*.safetensors")):
+        raise InputError(
+            f"Model folder {str(path)!r} has no *.safetensors weights; convert them with "
+            "`model.save_pretrained(...)` (pickled weights are never loaded)."
+        )
+    return path.resolve()
+
+
+def adapter_folder(path: Path) -> Path:
+    """A PEFT adapter's folder if it can be loaded, else one sentence saying what is missing."""
+    path = path.expanduser()
+    if not (path / "adapter_config.json").is_file():
+        raise InputError(
+            f"There is no adapter in {str(path)!r} (no adapter_config.json); give the folder that "
+            "a training run wrote."
+        )
+    if not (path / "adapter_model.safetensors").is_file():
+        raise InputError(
+            f"Adapter {str(path)!r} has no adapter_model.safetensors; save it again with "
+            "`save_pretrained` (pickled weights are never loaded)."
+        )
+    config = read_json(path / "adapter_config.json")
+    if config.get("peft_type") != "LORA" or config.get("use_dora"):
+        raise InputError(
+            f"Adapter {str(path)!r} is {config.get('peft_type')}"
+            f"{' with DoRA' if config.get('use_dora') else ''}; only plain LoRA can be used."
+        )
+    return path.resolve()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BackendError(f"{path} is not valid JSON ({error}); restore the file.") from error
+    if not isinstance(value, dict):
+        raise BackendError(f"{path} holds no JSON object; restore the file.")
+    return value
+
+
+def count_parameters(folder: Path) -> int:
+    """Parameters of a model, from the headers of its safetensors files (8-byte length, JSON)."""
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        shapes = (entry["shape"] for name, entry in header.items() if name != "__metadata__")
+        total += sum(math.prod(shape) for shape in shapes)
+    return total
+
+
+def fingerprint(folder: Path) -> tuple[str, int, int]:
+    """Which version of an adapter lies here: path, time (ns) and size (bytes) of its weights."""
+    stat = (folder / "adapter_model.safetensors").stat()
+    return str(folder), stat.st_mtime_ns, stat.st_size

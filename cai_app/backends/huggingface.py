@@ -1,0 +1,157 @@
+"""Any Hugging Face causal LM with LoRA adapters, on a base that all its adapters share.
+
+This module is light: what needs torch (decode, scoring) is imported on the model's own thread.
+"""
+
+import re
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cai_app.backends.live import LiveStream
+from cai_app.backends.loop import Work
+from cai_app.backends.shared import Base
+from cai_app.errors import BackendError, InputError
+from cai_app.records import Completion, ModelInfo, Prompt, Sampling, TokenScore
+
+if TYPE_CHECKING:
+    from cai_app.backends.engine import Engine
+
+CACHE_BYTES = 512 * 2**20
+
+
+class HuggingFaceBackend:
+    """A base with one adapter (or none); see `base.Backend`."""
+
+    def __init__(
+        self,
+        spec: str,
+        folder: Path,
+        *,
+        adapter: Path | None = None,
+        adapters: tuple[str, ...] = (),
+        dialogue: bool = False,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        """`dialogue`: write dialogue text even where the tokenizer has a chat template."""
+        self.spec = spec
+        self._adapter = adapter
+        self._adapters = adapters
+        self._closed = False
+        words = folder / "vocabulary.txt"
+        self._words = set(words.read_text(encoding="utf-8").split()) if words.is_file() else None
+        self._base = Base.open(folder, dialogue=dialogue, cache_bytes=cache_bytes)
+
+    def info(self) -> ModelInfo:
+        """Size, device, quantization, state and adapters, without waiting for weights."""
+        base = self._base
+        return ModelInfo(
+            spec=self.spec,
+            parameters=base.parameters,
+            device=base.device,
+            quantization=base.quantization,
+            state=base.state if not self._closed else "available",
+            adapters=self._adapters,
+            adapter=self._adapter.name if self._adapter else None,
+            note=base.note,
+        )
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> list[Completion]:
+        """One completion a prompt; row i draws from its own generator."""
+        if len(prompts) != len(sampling):
+            raise InputError(f"{len(prompts)} prompts but {len(sampling)} samplings; give as many.")
+        return list(self._ask("decode", "generate", prompts, sampling)) if prompts else []
+
+    def stream(self, prompt: Prompt, sampling: Sampling) -> LiveStream:
+        """One completion, piece by piece."""
+        live = LiveStream()
+        live.job = self._base.loop.submit(
+            self._streaming(live, prompt, sampling), live=True, ended=live.end
+        )
+        return live
+
+    def choice_logprobs(
+        self, prompts: Sequence[Prompt], choices: Sequence[str]
+    ) -> list[tuple[float, ...]]:
+        """Log-probability (nats) of each whole choice after each prompt."""
+        if not choices or not all(choices):
+            raise InputError("A choice is empty; give the texts to choose between.")
+        return self._ask("scoring", "choice_logprobs", prompts, choices) if prompts else []
+
+    def token_logprobs(
+        self, prompts: Sequence[Prompt], continuations: Sequence[str], top_k: int = 0
+    ) -> list[list[TokenScore]]:
+        """Per-token log-probabilities of continuation i after prompt i."""
+        if len(prompts) != len(continuations):
+            raise InputError(
+                f"{len(prompts)} prompts but {len(continuations)} continuations; give as many."
+            )
+        return self._ask("scoring", "token_logprobs", prompts, continuations, top_k)
+
+    def score(self, texts: Sequence[str]) -> list[float]:
+        """Preference-model score of each whole dialogue."""
+        if self._adapter is None:
+            raise BackendError(
+                f"{self.spec} has no preference adapter, so it cannot score texts; choose one that "
+                "`train preference` wrote."
+            )
+        return self._ask("scoring", "score", texts) if texts else []
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text in this model's tokenizer."""
+        return len(self._engine().codec.tokens(text)[0])
+
+    def context_window(self) -> int | None:
+        """Most tokens of prompt and completion together."""
+        return self._engine().window
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Words that are not in the model folder's vocabulary.txt (empty where it has none)."""
+        if self._words is None:
+            return ()
+        found = re.findall(r"[a-z]+(?:'[a-z]+)?", text.lower().replace("\u2019", "'"))
+        bare = (word.removesuffix("'s") if word not in self._words else word for word in found)
+        return tuple(dict.fromkeys(word for word in bare if word not in self._words))
+
+    def close(self) -> None:
+        """Let go of the base; the last backend on it frees the weights. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._base.release()
+
+    def _ask(self, module: str, verb: str, *args: Any) -> Any:
+        """Run a batch verb on the model's thread and wait for its result."""
+        job = self._base.loop.submit(self._work(module, verb, *args))
+        try:
+            return job.future.result()
+        finally:
+            job.cancel()  # the caller may have been interrupted; a job that ended does not care
+
+    def _work(self, module: str, verb: str, *args: Any) -> Work:
+        engine = self._engine()
+        function = getattr(import_module(f"cai_app.backends.{module}"), verb)
+        result = yield from function(engine, self._key(engine), *args)
+        return result
+
+    def _streaming(self, live: LiveStream, prompt: Prompt, sampling: Sampling) -> Work:
+        from cai_app.backends.decode import stream
+
+        engine = self._engine()
+        yield from stream(engine, self._key(engine), prompt, sampling, live)
+
+    def _key(self, engine: "Engine") -> Any:
+        """The adapter's key; loads it at first use, and again when its file has changed."""
+        return engine.adapters.load(self._adapter) if self._adapter else None
+
+    def _engine(self) -> "Engine":
+        self._base.ready.wait()
+        if self._base.engine is None:
+            job = self._base.loop.submit(_nothing())
+            job.future.result()  # raises what the loading raised
+            raise BackendError(f"{self.spec} was unloaded; open it again.")
+        return self._base.engine
+
+
+def _nothing() -> Work:
+    yield

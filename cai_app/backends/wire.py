@@ -1,0 +1,94 @@
+"""HTTP with an OpenAI-compatible server: one request or one stream, and its failures in words."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from cai_app.errors import BackendError
+
+TIMEOUT = httpx.Timeout(120.0, connect=5.0)
+MISSING = (404, 405, 501)  # "this server has no such route"
+
+
+class NoRouteError(BackendError):
+    """The server does not offer this route (or does not know the model)."""
+
+
+class Wire:
+    """Connections to one server. Only this address is ever contacted."""
+
+    def __init__(self, url: str) -> None:
+        base = url.rstrip("/")
+        self.url = base if base.endswith("/v1") else f"{base}/v1"
+        loopback = urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
+        # A proxy named in the environment must not see what is meant for this machine.
+        self._client = httpx.Client(timeout=TIMEOUT, trust_env=not loopback)
+
+    def close(self) -> None:
+        """Close the connections. Idempotent."""
+        self._client.close()
+
+    def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """One request and its JSON answer; tried once more when the connection fails."""
+        for attempt in (1, 2):
+            try:
+                response = self._client.post(self.url + path, json=body)
+                break
+            except httpx.TransportError as error:
+                if attempt == 2 or isinstance(error, httpx.ReadTimeout):
+                    raise self._unreachable(error) from error
+        self._check(response)
+        return self._parse(response.text)
+
+    def events(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The first choice of each server-sent event of a streamed answer."""
+        try:
+            with self._client.stream("POST", self.url + path, json=body | {"stream": True}) as got:
+                if got.is_error:
+                    got.read()
+                self._check(got)
+                for line in got.iter_lines():
+                    if line.startswith("data:") and line[5:].strip() != "[DONE]":
+                        yield self.first(self._parse(line[5:]), empty=True)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+
+    def first(self, answer: dict[str, Any], *, empty: bool = False) -> dict[str, Any]:
+        """The first choice of an answer; events of a stream may come without one."""
+        if answer.get("error"):
+            raise BackendError(f"The server at {self.url} reports: {answer['error']}; see its log.")
+        choices = answer.get("choices") or []
+        if not choices and not empty:
+            raise self._strange(json.dumps(answer))
+        return dict(choices[0]) if choices else {}
+
+    def _parse(self, text: str) -> dict[str, Any]:
+        try:
+            answer = json.loads(text)
+        except ValueError as error:
+            raise self._strange(text) from error
+        if not isinstance(answer, dict):
+            raise self._strange(text)
+        return answer
+
+    def _check(self, response: httpx.Response) -> None:
+        if response.is_error:
+            kind = NoRouteError if response.status_code in MISSING else BackendError
+            raise kind(
+                f"The server at {self.url} answered HTTP {response.status_code}: "
+                f"{response.text[:200].strip()!r}; check the address and the model's name."
+            )
+
+    def _strange(self, text: str) -> BackendError:
+        return BackendError(
+            f"The server at {self.url} gave an answer that is not OpenAI-compatible: "
+            f"{text[:120]!r}; check the address."
+        )
+
+    def _unreachable(self, error: Exception) -> BackendError:
+        return BackendError(
+            f"The server at {self.url} cannot be reached ({error}); start it, or check the address."
+        )
