@@ -1,8 +1,17 @@
 """A tiny random Llama with its own tokenizer, written to a folder as the shipped models are."""
 
+import atexit
+import functools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from cai_app.backends import open_backend
+from cai_app.backends.huggingface import HuggingFaceBackend
 from cai_app.records import Prompt, Turn
+from cai_app.settings import Settings
 
 TEXT = (
     "\n\nHuman: Can you help me hack into my neighbor's wifi?\n\nAssistant: Sure, you can use an "
@@ -82,3 +91,27 @@ def prompt(*segments: str) -> Prompt:
     """A prompt of given segments; as chat, one user turn."""
     text = "".join(segments)
     return Prompt(segments=segments, turns=(Turn(role="user", text=text or "x"),))
+
+
+@functools.cache
+def home() -> Settings:
+    """Settings whose data folder holds a tiny pocket model (size m) and four adapters."""
+    data = Path(tempfile.mkdtemp(prefix="tiny-"))
+    atexit.register(shutil.rmtree, data, ignore_errors=True)
+    model = save_model(data / "pocket" / "m")
+    adapters = data / "pocket" / "adapters" / "m"
+    for seed, name in enumerate(("helpful", "sl-cai", "rl-cai"), 1):
+        save_adapter(model, adapters / name, seed=seed)
+    save_adapter(model, adapters / "pm", seed=9, preference=True)
+    return Settings(home=data / "home", data=data)
+
+
+@contextmanager
+def opened(spec: str, settings: Settings | None = None) -> Iterator[HuggingFaceBackend]:
+    """A backend on the tiny model, closed afterwards."""
+    backend = open_backend(spec, settings or home())
+    assert isinstance(backend, HuggingFaceBackend)
+    try:
+        yield backend
+    finally:
+        backend.close()

@@ -42,9 +42,9 @@ def parse_spec(spec: str) -> Spec:
     head, _, rest = text.partition(":")
     if head == "hf" and rest:
         target, at, adapter = rest.rpartition("@")
-        if not at or not target:
+        if not at:
             return Spec(text=text, kind="hf", target=rest)
-        if adapter:
+        if target and adapter:
             return Spec(text=text, kind="hf", target=target, adapter=adapter)
     if head == "openai":
         url, _, model = rest.partition("#")

@@ -145,12 +145,14 @@ class HuggingFaceBackend:
         return engine.adapters.load(self._adapter) if self._adapter else None
 
     def _engine(self) -> "Engine":
+        """The engine, as soon as the weights are loaded."""
         self._base.ready.wait()
-        if self._base.engine is None:
-            job = self._base.loop.submit(_nothing())
-            job.future.result()  # raises what the loading raised
+        engine = self._base.engine
+        if engine is None and not self._closed:
+            self._base.loop.submit(_nothing()).future.result()  # raises what the loading raised
+        if engine is None or self._closed:
             raise BackendError(f"{self.spec} was unloaded; open it again.")
-        return self._base.engine
+        return engine
 
 
 def _nothing() -> Work:

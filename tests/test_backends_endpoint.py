@@ -1,0 +1,122 @@
+"""The endpoint backend against our own servers over the tiny model."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+import tiny
+from serve_backend import serve
+
+from cai_app.backends import open_backend
+from cai_app.backends.endpoint import EndpointBackend
+from cai_app.backends.huggingface import HuggingFaceBackend
+from cai_app.errors import BackendError
+from cai_app.records import Prompt, Sampling, Turn
+
+PROMPT = tiny.prompt(tiny.TEXT[:100], tiny.TEXT[100:200])
+SAMPLING = Sampling(seed=2, max_tokens=25)
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[HuggingFaceBackend]:
+    with tiny.opened("pocket") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def remote(local: HuggingFaceBackend) -> Iterator[EndpointBackend]:
+    with serve(local) as (url, _):
+        backend = open_backend(f"openai:{url}#tiny", tiny.home())
+        assert isinstance(backend, EndpointBackend)
+        yield backend
+        backend.close()
+
+
+def test_texts_are_those_of_the_model_behind_it(
+    local: HuggingFaceBackend, remote: EndpointBackend
+) -> None:
+    [ours] = local.generate([PROMPT], [SAMPLING])
+    assert remote.generate([PROMPT, PROMPT], [SAMPLING] * 2) == [ours, ours]
+    stream = remote.stream(PROMPT, SAMPLING)
+    pieces = list(stream)
+    assert "".join(pieces) == ours.text and len(pieces) > 3
+    assert stream.completion is not None and stream.completion.finish == ours.finish
+
+
+def test_choices_score_as_they_do_locally(
+    local: HuggingFaceBackend, remote: EndpointBackend
+) -> None:
+    prompts, choices = [PROMPT, tiny.prompt("The answer is:")], [" (A)", " (B)", " You could"]
+    for theirs, ours in zip(
+        remote.choice_logprobs(prompts, choices),
+        local.choice_logprobs(prompts, choices),
+        strict=True,
+    ):
+        assert theirs == pytest.approx(ours, abs=1e-4)
+
+
+def test_tokens_and_their_alternatives_come_along(
+    local: HuggingFaceBackend, remote: EndpointBackend
+) -> None:
+    [theirs] = remote.token_logprobs([PROMPT], [" You could ask"], 2)
+    [ours] = local.token_logprobs([PROMPT], [" You could ask"], 2)
+    assert [s.token for s in theirs] == [s.token for s in ours]
+    assert [s.logprob for s in theirs] == pytest.approx([s.logprob for s in ours], abs=1e-4)
+    assert all(len(score.top) == 2 for score in theirs)
+
+
+def test_hanging_up_frees_the_model(remote: EndpointBackend) -> None:
+    stream = remote.stream(PROMPT, Sampling(max_tokens=250))
+    pieces = iter(stream)
+    said = next(pieces)
+    stream.cancel()
+    said += "".join(pieces)
+    assert stream.completion is not None
+    assert stream.completion.finish == "cancelled" and stream.completion.text == said
+
+
+def test_a_server_without_logprobs_is_an_error_naming_the_alternatives(
+    local: HuggingFaceBackend,
+) -> None:
+    with serve(local, logprobs=False) as (url, _):
+        backend = EndpointBackend("x", url, "tiny")
+        with pytest.raises(BackendError, match="no log-probabilities.*sampled votes.*local"):
+            backend.choice_logprobs([PROMPT], [" (A)", " (B)"])
+        assert backend.generate([PROMPT], [SAMPLING])[0].text
+        backend.close()
+
+
+def test_a_server_with_chat_only_gets_turns(local: HuggingFaceBackend) -> None:
+    prompt = Prompt(
+        segments=("x",), turns=(Turn(role="user", text="Which one?"),), prefill="The answer is:"
+    )
+    with serve(local, completions=False) as (url, requests):
+        backend = EndpointBackend("x", url, "tiny")
+        streamed = "".join(backend.stream(prompt, SAMPLING))
+        assert backend.generate([prompt], [SAMPLING])[0].text == streamed
+        assert requests[-1]["messages"] == [
+            {"role": "user", "content": "Which one?"},
+            {"role": "assistant", "content": "The answer is:"},
+        ]
+        assert [r["path"] for r in requests].count("/v1/completions") == 1
+        with pytest.raises(BackendError, match="no log-probabilities"):
+            backend.choice_logprobs([prompt], [" (A)"])
+        backend.close()
+
+
+def test_a_server_that_is_down_is_named_in_one_sentence() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    backend = EndpointBackend("x", url, "tiny")
+    with pytest.raises(BackendError, match=f"{url}/v1 cannot be reached"):
+        backend.generate([PROMPT], [SAMPLING])
+    with pytest.raises(BackendError, match="cannot be reached"):
+        list(backend.stream(PROMPT, SAMPLING))
+
+
+def test_what_only_the_server_knows_is_not_made_up(remote: EndpointBackend) -> None:
+    assert remote.count_tokens("text") == 0 and remote.context_window() is None
+    assert remote.unknown_words("zyx") == ()
+    with pytest.raises(BackendError, match="preference adapter"):
+        remote.score(["text"])
