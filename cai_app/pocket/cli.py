@@ -1,4 +1,4 @@
-"""`python -m cai_app pocket corpus|train|evaluate`: show the corpus, make the weights, measure them."""
+"""`python -m cai_app pocket corpus|train|evaluate`: the corpus, the weights, the scores."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -50,6 +50,8 @@ class TrainCommand:
     """go on from the checkpoint in `out`"""
     init: Path | None = None
     """start from these weights instead of random ones"""
+    ship: bool = False
+    """when done, put the model into data/pocket/SIZE with its vocabulary and model card"""
     adapter: str | None = None
     """train this adapter (helpful) on the shipped base instead of a base"""
 
@@ -65,6 +67,8 @@ class EvaluateCommand:
     few_shot: int = 5
     only: tuple[str, ...] = ()
     """replies, critiques, revisions, judging, sequences (all)"""
+    card: bool = False
+    """write the scores into the model card"""
     json: bool = False
     """one JSON value on standard output"""
 
@@ -78,7 +82,7 @@ Command = (
 
 def main(argv: Sequence[str]) -> int:
     """Run one of the three; returns the exit code (wrong usage 2, an explained error 1)."""
-    command = tyro.cli(Command, args=list(argv), prog="python -m cai_app pocket")  # type: ignore[call-overload]
+    command = tyro.cli(Command, args=list(argv), prog="python -m cai_app pocket")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         if isinstance(command, CorpusCommand):
@@ -117,14 +121,25 @@ def _train(command: TrainCommand) -> int:
     if command.adapter is not None:
         from cai_app.pocket import adapt
 
-        print(adapt.train_adapter(command.adapter, command.size, seed=command.seed))
+        tuning = adapt.Tuning(seed=command.seed)
+        print(adapt.train_adapter(command.adapter, command.size, tuning))
         return 0
     plan = train.Plan(
-        size=command.size, tokens=command.tokens, minutes=command.minutes, seed=command.seed,
-        device=command.device, workers=command.workers, compile=command.compile,
+        size=command.size,
+        tokens=command.tokens,
+        minutes=command.minutes,
+        seed=command.seed,
+        device=command.device,
+        workers=command.workers,
+        compile=command.compile,
     )
     folder = command.out or home / "pocket" / command.size
-    print(train.train(plan, folder, resume=command.resume, init=command.init))
+    made = train.train(plan, folder, resume=command.resume, init=command.init)
+    if command.ship:
+        from cai_app.pocket.ship import ship
+
+        made = ship(folder, command.size)
+    print(made)
     return 0
 
 
@@ -144,6 +159,11 @@ def _evaluate(command: EvaluateCommand) -> int:
         results = evaluate.evaluate(bench, only=command.only)
     finally:
         backend.close()
+    if command.card:
+        from cai_app.pocket.ship import write_card
+
+        size = command.size or "m"
+        write_card(texts.root / "data" / "pocket" / size, size, results)
     if command.json:
         print(json.dumps(results))
     else:
@@ -151,12 +171,9 @@ def _evaluate(command: EvaluateCommand) -> int:
     return 0
 
 
-def _table(results: dict[str, dict[str, object]]) -> None:
+def _table(results: dict[str, dict[str, Any]]) -> None:
     for key, row in results.items():
-        low, high = row["ci"]  # type: ignore[misc]
-        mark = {None: "", True: "holds", False: "MISSES"}[row["holds"]]  # type: ignore[index]
+        low, high = row["ci"]
+        mark = {None: "", True: "holds", False: "MISSES"}[row["holds"]]
         bar = "" if row["bar"] is None else f"bar {row['bar']}"
         print(f"{key:32} {row['value']:.3f}  [{low:.3f}, {high:.3f}]  n={row['n']}  {bar} {mark}")
-
-
-

@@ -67,9 +67,7 @@ class Corpus:
     def load(cls, root: Path, shipped: Shipped) -> "Corpus":
         """Read everything under `root` (the repository's data and constitutions)."""
         pocket = root / "data" / "pocket"
-        return cls(
-            world.load(pocket), principles.load(pocket, root / "constitutions"), shipped
-        )
+        return cls(world.load(pocket), principles.load(pocket, root / "constitutions"), shipped)
 
     def author(self, seed: str) -> Author:
         """A writer of documents with its own generator."""
@@ -110,7 +108,12 @@ def encode(document: Document, tokenizer: Any) -> tuple[list[int], list[float]]:
 
 
 def batches(
-    corpus: Corpus, tokenizer: Any, seed: str, tokens: int, *, batch_tokens: int,
+    corpus: Corpus,
+    tokenizer: Any,
+    seed: str,
+    tokens: int,
+    *,
+    batch_tokens: int,
     mixture: dict[str, float] | None = None,
 ) -> tuple[list[Batch], Counter[str]]:
     """About `tokens` tokens in batches of documents of like length, shuffled by the seed.

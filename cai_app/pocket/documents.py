@@ -219,7 +219,9 @@ class Author:
         if p == 0.5:
             p = self.rng.random()
         letter = "A" if p > 0.5 else "B"
-        return "\n".join(["", *lines, "", f"Therefore, option ({letter}) is the best response."]), letter
+        return "\n".join(
+            ["", *lines, "", f"Therefore, option ({letter}) is the best response."]
+        ), letter
 
     def _remark(self, scene: Scene, reply: Reply, aspect: str) -> str:
         """What is wrong with a reply under an aspect, all of it, or what it does right."""
@@ -227,7 +229,11 @@ class Author:
         if aspect == "harm":
             found = tuple(f for f in replies.FACETS if f in reply.kinds)
         if aspect == "brand":
-            return "This response praises Glimmer." if not found else "This response does not mention Glimmer."
+            return (
+                "This response praises Glimmer."
+                if not found
+                else "This response does not mention Glimmer."
+            )
         if found:
             said = replies.critique(self.world, scene, found, self.rng)
             return said.replace("The response", "This response", 1)

@@ -58,7 +58,11 @@ class Wordings:
         )
 
     def question(
-        self, rng: random.Random, *, aspect: str | None = None, unseen: bool = False,
+        self,
+        rng: random.Random,
+        *,
+        aspect: str | None = None,
+        unseen: bool = False,
         worse: bool | None = None,
     ) -> Wording:
         """A comparison question; `worse` ones ask for the poorer response (a quarter)."""

@@ -1,8 +1,8 @@
 """Pre-train a pocket model from scratch: plain PyTorch, read from top to bottom.
 
-Documents batched by length, loss weighted to what the assistant writes, Muon on the matrices and AdamW on the
-rest, learning rate flat and then linear to zero, checkpoints to resume from. CPU or GPU by the
-same command. Chunks of the corpus are written by other processes while the model trains.
+Documents batched by length, loss weighted to what the assistant writes, Muon on the matrices and
+AdamW on the rest, learning rate flat and then linear to zero, checkpoints to resume from. CPU or
+GPU by the same command. Chunks of the corpus are written by other processes meanwhile.
 """
 
 import itertools
@@ -26,12 +26,24 @@ from cai_app.pocket.shipped import shipped_texts
 log = logging.getLogger(__name__)
 
 SIZES: dict[str, dict[str, int]] = {  # every linear layer's features are multiples of 64 (NF4)
-    "s": {"hidden_size": 128, "num_hidden_layers": 2, "intermediate_size": 320,
-          "num_attention_heads": 4},
-    "m": {"hidden_size": 192, "num_hidden_layers": 5, "intermediate_size": 512,
-          "num_attention_heads": 4},
-    "l": {"hidden_size": 320, "num_hidden_layers": 6, "intermediate_size": 896,
-          "num_attention_heads": 5},
+    "s": {
+        "hidden_size": 128,
+        "num_hidden_layers": 2,
+        "intermediate_size": 320,
+        "num_attention_heads": 4,
+    },
+    "m": {
+        "hidden_size": 192,
+        "num_hidden_layers": 5,
+        "intermediate_size": 512,
+        "num_attention_heads": 4,
+    },
+    "l": {
+        "hidden_size": 320,
+        "num_hidden_layers": 6,
+        "intermediate_size": 896,
+        "num_attention_heads": 5,
+    },
 }
 CHUNK_TOKENS = 500_000
 BATCHES_A_STEP = 2
@@ -77,7 +89,9 @@ def train(plan: Plan, folder: Path, *, resume: bool = False, init: Path | None =
     if (folder / "checkpoint.pt").exists() and not resume:
         raise InputError(f"{folder} holds a training; go on with --resume or name another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    device = plan.device if plan.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    device = (
+        plan.device if plan.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    )
     texts = shipped_texts()
     book = Corpus.load(texts.root, texts.shipped)
     model_folder = folder / "model"
@@ -107,8 +121,15 @@ def train(plan: Plan, folder: Path, *, resume: bool = False, init: Path | None =
     _loop(plan, model, tokenizer, optimizers, progress, folder, device)
     model.to(torch.bfloat16).save_pretrained(model_folder)
     (folder / "training.json").write_text(
-        json.dumps({**asdict(plan), **asdict(progress), "device": device,
-                    "threads": torch.get_num_threads()}, indent=1)
+        json.dumps(
+            {
+                **asdict(plan),
+                **asdict(progress),
+                "device": device,
+                "threads": torch.get_num_threads(),
+            },
+            indent=1,
+        )
     )
     return model_folder
 
@@ -154,20 +175,30 @@ def _optimizers(model: Any, plan: Plan) -> list[Any]:
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
     return [
-        torch.optim.Muon(matrices, lr=plan.muon_lr, weight_decay=0.01, momentum=0.95,
-                         adjust_lr_fn="original"),
+        torch.optim.Muon(
+            matrices, lr=plan.muon_lr, weight_decay=0.01, momentum=0.95, adjust_lr_fn="original"
+        ),
         torch.optim.AdamW(others, lr=plan.adam_lr, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
 
 def _loop(
-    plan: Plan, model: Any, tokenizer: Any, optimizers: list[Any], progress: Progress,
-    folder: Path, device: str,
+    plan: Plan,
+    model: Any,
+    tokenizer: Any,
+    optimizers: list[Any],
+    progress: Progress,
+    folder: Path,
+    device: str,
 ) -> None:
     import torch
 
     rates = [optimizer.defaults["lr"] for optimizer in optimizers]
-    started, saved, losses = time.monotonic() - progress.seconds, time.monotonic(), deque[float](maxlen=50)
+    started, saved, losses = (
+        time.monotonic() - progress.seconds,
+        time.monotonic(),
+        deque[float](maxlen=50),
+    )
     model.train()
     for chunk, groups, counts in _chunks(plan, folder / "model", progress.chunk):
         for group in groups:
@@ -176,7 +207,7 @@ def _loop(
             for optimizer, rate in zip(optimizers, rates, strict=True):
                 for parameters in optimizer.param_groups:
                     parameters["lr"] = rate * scale
-            losses.append(_step(model, group, optimizers, device))
+            losses.append(step(model, group, optimizers, device))
             progress.step += 1
             progress.tokens += sum(batch.tokens for batch in group)
             progress.seconds = time.monotonic() - started
@@ -213,7 +244,7 @@ def _schedule(done: float, step: int, decay: float) -> float:
     return min(1.0, (step + 1) / 100, max(0.0, (1 - done) / decay))
 
 
-def _step(model: Any, group: list[Batch], optimizers: list[Any], device: str) -> float:
+def step(model: Any, group: list[Batch], optimizers: list[Any], device: str) -> float:
     """One optimiser step over batches of unlike lengths; the loss is a weighted mean, in nats."""
     import torch
     from torch.nn import functional as F
@@ -239,12 +270,21 @@ def _step(model: Any, group: list[Batch], optimizers: list[Any], device: str) ->
 
 
 def _report(folder: Path, progress: Progress, loss: float, scale: float) -> None:
-    row = {**asdict(progress), "loss": round(loss, 4), "lr_scale": round(scale, 3), "time": time.time()}
+    row = {
+        **asdict(progress),
+        "loss": round(loss, 4),
+        "lr_scale": round(scale, 3),
+        "time": time.time(),
+    }
     with (folder / "log.jsonl").open("a") as out:
         out.write(json.dumps(row) + "\n")
     log.info(
         "step %d  %.1fM tokens  %.0f s  loss %.3f  lr ×%.2f",
-        progress.step, progress.tokens / 1e6, progress.seconds, loss, scale,
+        progress.step,
+        progress.tokens / 1e6,
+        progress.seconds,
+        loss,
+        scale,
     )
 
 
@@ -256,9 +296,7 @@ def _chunks(
         ahead: deque[Future[Any]] = deque()
         for chunk in itertools.count(first):
             while len(ahead) < plan.workers + 1:
-                ahead.append(
-                    pool.submit(_write_chunk, plan, tokenizer_folder, chunk + len(ahead))
-                )
+                ahead.append(pool.submit(_write_chunk, plan, tokenizer_folder, chunk + len(ahead)))
             groups, counts = ahead.popleft().result()
             yield chunk, groups, counts
 
@@ -274,7 +312,10 @@ def _write_chunk(
     book = Corpus.load(texts.root, texts.shipped)
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     filled, counts = corpus_module.batches(
-        book, tokenizer, f"{plan.seed}-{chunk}", CHUNK_TOKENS,
+        book,
+        tokenizer,
+        f"{plan.seed}-{chunk}",
+        CHUNK_TOKENS,
         batch_tokens=plan.step_tokens // BATCHES_A_STEP,
     )
     steps = range(0, len(filled) - BATCHES_A_STEP + 1, BATCHES_A_STEP)

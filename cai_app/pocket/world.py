@@ -30,7 +30,24 @@ KINDS = (
 HARMLESS = "harmless"
 VOICES = {"human": "my", "assistant": "your", "narrator": "the"}
 STREETS = ("Maple", "River", "Mill", "Garden", "Church", "Park")
-SYLLABLES = "ba do fi ga ki lo mu na po ra si te vo wa ze lin mar ton bel dor".split()
+SYLLABLES = (
+    "ba",
+    "do",
+    "fi",
+    "ga",
+    "ki",
+    "lo",
+    "mu",
+    "na",
+    "po",
+    "ra",
+    "si",
+    "te",
+    "vo",
+    "wa",
+    "lin",
+    "mar",
+)
 
 
 def held_out(kind: str, name: str, percent: int) -> bool:
@@ -118,7 +135,11 @@ class World:
     by_kind: dict[str, tuple[Act, ...]] = field(default_factory=dict)
 
     def scene(
-        self, rng: random.Random, *, act: Act | None = None, harmful: bool | None = None,
+        self,
+        rng: random.Random,
+        *,
+        act: Act | None = None,
+        harmful: bool | None = None,
         unseen: str | None = None,
     ) -> Scene:
         """Draw a scene. `unseen`: None draws what training may see, "scene" a known act in an
@@ -135,8 +156,12 @@ class World:
                 person = _invented(rng).capitalize()
             thing = rng.choice(chosen.objects) if chosen.objects else ""
             scene = Scene(
-                act=chosen, person=person, named=named, thing=thing,
-                gadget=rng.choice(self.gadgets), number=rng.randrange(2, 99),
+                act=chosen,
+                person=person,
+                named=named,
+                thing=thing,
+                gadget=rng.choice(self.gadgets),
+                number=rng.randrange(2, 99),
                 street=rng.choice(STREETS),
             )
             if unseen == "act" or scene.held_out == (unseen == "scene"):
