@@ -1,6 +1,6 @@
 """The page: builds the workbench once, lays out the tabs, and serves them.
 
-    python app.py [--host 127.0.0.1] [--port 7860] [--home DIR] [--auth USER:PASSWORD]
+python app.py [--host 127.0.0.1] [--port 7860] [--home DIR] [--auth USER:PASSWORD]
 """
 
 import os
@@ -54,9 +54,7 @@ def build(workbench: Workbench) -> gr.Blocks:
                 writing = critique.build(workbench)
             with gr.Tab("Judge", id="judge"):
                 judging = judge.build(workbench)
-        header.connect(
-            workbench, top, model=writing.model, constitution=writing.constitution
-        )
+        header.connect(workbench, demo, top, model=writing.model, constitution=writing.constitution)
         received = ("prompt", "a", "b", "model", "constitution")
         critique.send_to(workbench, writing, [*map(judging.fields.get, received), tabs])
         critique.remember(workbench, demo, writing)

@@ -33,3 +33,4 @@ const saveJson = (value, name) => {
 const caret = () => node('i', { class: 'caret', 'aria-hidden': 'true' });
 const root = element.querySelector('.cw');
 const start = (render) => { render(props.value); watch('value', () => render(props.value)); };
+const reveal = () => { if (root.getBoundingClientRect().top > window.innerHeight - 120) root.scrollIntoView({ behavior: 'smooth', block: 'start' }); };

@@ -9,7 +9,8 @@
     const value = values[i];
     if (name && value !== null && value !== undefined && value !== '') query.set(name, String(value));
   });
+  const kept = new URLSearchParams([...query].filter(([name]) => ['__theme', 'tab'].includes(name)));
   const text = query.toString();
-  if (text.length < 6000) window.history.replaceState(null, '', `?${text}`);
+  window.history.replaceState(null, '', `?${text.length < 6000 ? text : kept}`);
   return [];
 }

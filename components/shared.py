@@ -4,7 +4,7 @@ import functools
 import inspect
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,12 +43,12 @@ def guard(
     anything else with its traceback.
     """
     plain, generator = _wrappers(handler, workbench, action)
-    wrapper = generator if inspect.isgeneratorfunction(handler) else plain
+    wrapper: Any = generator if inspect.isgeneratorfunction(handler) else plain
     functools.update_wrapper(wrapper, handler)
     signature = inspect.signature(handler)
     # Gradio counts parameters and looks for annotated ones; the bound workbench is not for it.
     shown = list(signature.parameters.values())[1:]
-    wrapper.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    wrapper.__signature__ = signature.replace(parameters=shown)
     return wrapper
 
 
@@ -87,51 +87,63 @@ def _shown(error: Exception, handler: Callable[..., Any]) -> gr.Error:
     if isinstance(error, gr.Error):
         return error
     if isinstance(error, CaiError):
-        return gr.Error(str(error), title="That did not work", print_exception=False)
+        return gr.Error(sentence(error), print_exception=False)
     log.error("handler %s failed", getattr(handler, "__name__", handler), exc_info=error)
-    return gr.Error(
-        f"An error that nobody expected ({type(error).__name__}). What you typed is kept; the "
-        "terminal that runs the page has the details.",
-        title="That did not work",
-        print_exception=False,
+    return gr.Error(sentence(error), print_exception=False)
+
+
+def sentence(error: Exception) -> str:
+    """The error as a sentence of the page; what is no message for people is only named."""
+    if not isinstance(error, CaiError):
+        return (
+            f"An error that nobody expected ({type(error).__name__}). What you typed is kept; the "
+            "terminal that runs the page has the details."
+        )
+    text = str(error).strip().rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def part(
+    script: str, value: Any, *, look: str, elem_id: str | None = None, wide: bool = False
+) -> gr.HTML:
+    """One of our own components: a constant template, filled by a script through textContent.
+
+    `script` is a path below `components/`; the value is a plain JSON value. Gradio would evaluate
+    `${…}` inside a value that its template prints, so nothing is ever printed by one. A function
+    and not a subclass, as Gradio writes a .pyi file beside every module that subclasses one of
+    its components.
+    """
+    code = "\n".join((HERE / name).read_text("utf-8") for name in ("dom.js", script))
+    return gr.HTML(
+        value,
+        html_template=f'<div class="cw {look}"></div>',
+        js_on_load=code,
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes=["cw-wide"] if wide else None,
     )
 
 
-class Part(gr.HTML):
-    """Base of our HTML components: a constant template, filled by a script through textContent.
-
-    `script` is a path below `components/`; the value is a plain JSON value. Gradio would evaluate
-    `${…}` inside a value printed by its template, so nothing is ever printed by one.
-    """
-
-    script = ""
-    look = ""
-
-    def __init__(self, value: Any = None, **options: Any) -> None:
-        code = "\n".join((HERE / name).read_text("utf-8") for name in ("dom.js", self.script))
-        super().__init__(
-            value=value,
-            html_template=f'<div class="cw {self.look}"></div>',
-            js_on_load=code,
-            apply_default_css=False,
-            **options,
-        )
-
-    def api_info(self) -> dict[str, Any]:
-        """Any JSON value."""
-        return {"type": "object"}
+def examples_list(texts: Sequence[str], *, elem_id: str) -> gr.HTML:
+    """Things to click instead of typing; a click is `pick` with text and index."""
+    return part("examples.js", list(texts), look="examples", elem_id=elem_id, wide=True)
 
 
-class Notice(Part):
-    """A warning of one paragraph, or nothing where the value is empty."""
-
-    script = "notice.js"
-    look = "notice"
+def notice(text: str) -> gr.HTML:
+    """A warning of one paragraph, or nothing where the text is empty."""
+    return part("notice.js", text, look="notice", wide=True)
 
 
 def model_choices(workbench: Workbench) -> list[str]:
     """Specs to offer, the default first; others can be typed."""
     return [one.spec for one in workbench.models()] or ["pocket"]
+
+
+def constitution_choices(workbench: Workbench) -> list[tuple[str, str]]:
+    """Titles and names of what is shipped; lessons about dangers are marked."""
+    return [
+        (f"{'⚠ ' if one.hazard else ''}{one.title}", one.name) for one in workbench.constitutions()
+    ]
 
 
 def run_and_stop(tab: str, word: str) -> tuple[gr.Button, gr.Button]:
@@ -185,9 +197,31 @@ def index_of(event: gr.EventData, name: str, length: int) -> int:
 
 
 def hazard(workbench: Workbench, constitution: str) -> str:
-    """The warning that goes with a constitution made for a lesson about dangers, else ''."""
+    """The title of a constitution made for a lesson about dangers, else ''."""
     found = workbench.constitution(constitution)
-    return f"{found.title}: {found.description}" if found.hazard else ""
+    return found.title if found.hazard else ""
+
+
+def warning(workbench: Workbench, constitution: str) -> str:
+    """What the form says of such a constitution, else ''."""
+    found = workbench.constitution(constitution)
+    return found.description if found.hazard else ""
+
+
+def check_open_to(workbench: Workbench, model: str, constitution: str) -> None:
+    """A visitor uses what is offered: no paths of this machine, no addresses of other ones.
+
+    Raises InputError for anything else; the owner may name what they like.
+    """
+    if role(workbench) == "owner":
+        return
+    named = constitution.partition("@")[0]
+    models = model_choices(workbench)
+    if model not in models:
+        raise InputError(f"model {model} is not offered on this page; use {', '.join(models)}")
+    names = [one.name for one in workbench.constitutions()]
+    if named not in names:
+        raise InputError(f"constitution {named} is not offered here; use {', '.join(names)}")
 
 
 def whole(value: float | None) -> int:

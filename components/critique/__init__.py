@@ -9,29 +9,26 @@ from gradio.components import Component
 from cai_app.workbench import Workbench
 from components import memory
 from components.critique import handlers
-from components.shared import STREAMS, Notice, Part, guard, hazard, model_choices, run_and_stop, title
+from components.shared import (
+    STREAMS,
+    constitution_choices,
+    examples_list,
+    guard,
+    model_choices,
+    notice,
+    part,
+    run_and_stop,
+    title,
+    warning,
+)
 
 SENTENCE = "Watch the model criticise its own answer under a principle, and rewrite it."
-
-
-class Chain(Part):
-    """The cards of one chain; the value is a `ChainView` as JSON."""
-
-    script = "critique/cards.js"
-    look = "chain"
-
-
-class Examples(Part):
-    """Prompts to click; the value is a list of texts."""
-
-    script = "critique/examples.js"
-    look = "examples"
 
 
 class Tab(NamedTuple):
     """What other parts of the page need of this tab."""
 
-    chain: Chain
+    chain: gr.HTML
     model: gr.Dropdown
     constitution: gr.Dropdown
     fields: dict[str, Component]
@@ -52,18 +49,20 @@ def build(workbench: Workbench) -> Tab:
                     elem_id="critique-prompt",
                 )
                 run, stop = run_and_stop("critique", "Run")
-                examples = Examples(list(workbench.examples()), elem_id="critique-examples")
-                settings, notice = _settings(workbench)
+                examples = examples_list(workbench.examples(), elem_id="critique-examples")
+                settings, hint = _settings(workbench)
             with gr.Column(elem_classes=["cw-results"]):
-                chain = Chain({"state": "empty"}, elem_id="critique-chain")
+                chain = part(
+                    "critique/cards.js", {"state": "empty"}, look="chain", elem_id="critique-chain"
+                )
     fields = {"prompt": prompt, **settings}
-    tab = Tab(chain, fields["model"], fields["constitution"], fields, run)  # type: ignore[arg-type]
+    tab = Tab(chain, fields["model"], fields["constitution"], fields, run)
     _wire(workbench, tab, stop)
-    _wire_fields(workbench, tab, examples, notice)
+    _wire_fields(workbench, tab, examples, hint)
     return tab
 
 
-def _settings(workbench: Workbench) -> tuple[dict[str, Component], Notice]:
+def _settings(workbench: Workbench) -> tuple[dict[str, Component], gr.HTML]:
     models, constitutions = model_choices(workbench), workbench.constitutions()
     first = constitutions[0].name
     rounds = gr.Radio(
@@ -71,31 +70,55 @@ def _settings(workbench: Workbench) -> tuple[dict[str, Component], Notice]:
         value=1,
         label="Rounds of critique and revision",
         elem_classes=["cw-segments"],
+        elem_id="critique-rounds",
     )
     with gr.Row(elem_classes=["cw-row"]):
         principle = gr.Dropdown(
-            handlers.principles(workbench, first), value=handlers.DRAWN, label="Principle"
+            handlers.principles(workbench, first),
+            value=handlers.DRAWN,
+            label="Principle",
+            elem_id="critique-principle",
         )
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_classes=["cw-seed"])
+        seed = gr.Number(
+            0,
+            label="Seed",
+            precision=0,
+            minimum=0,
+            elem_classes=["cw-seed"],
+            elem_id="critique-seed",
+        )
     constitution = gr.Dropdown(
-        [(one.title, one.name) for one in constitutions],
+        constitution_choices(workbench),
         value=first,
         label="Constitution",
         allow_custom_value=True,
+        elem_id="critique-constitution",
     )
-    notice = Notice(hazard(workbench, first))
-    model = gr.Dropdown(models, value=models[0], label="Model", allow_custom_value=True)
-    direct = gr.Checkbox(False, label="Revise without critique")
-    with gr.Accordion("More settings", open=False, elem_classes=["cw-more"]):
-        temperature = gr.Slider(0, 2, 1, step=0.05, label="Temperature (0 is greedy)")
-        few_shot = gr.Radio([0, 5], value=5, label="Few-shots", elem_classes=["cw-segments"])
-        max_tokens = gr.Slider(16, 1024, 160, step=16, label="Most tokens a step")
+    hint = notice(warning(workbench, first))
+    model = gr.Dropdown(
+        models, value=models[0], label="Model", allow_custom_value=True, elem_id="critique-model"
+    )
+    direct = gr.Checkbox(False, label="Revise without critique", elem_id="critique-direct")
+    with gr.Accordion("More settings", open=False, elem_classes=["cw-more", "cw-wide"]):
+        temperature = gr.Slider(
+            0, 2, 1, step=0.05, label="Temperature (0 is greedy)", elem_id="critique-temperature"
+        )
+        few_shot = gr.Radio(
+            [0, 5],
+            value=5,
+            label="Few-shots",
+            elem_classes=["cw-segments"],
+            elem_id="critique-few-shot",
+        )
+        max_tokens = gr.Slider(
+            16, 1024, 160, step=16, label="Most tokens a step", elem_id="critique-max-tokens"
+        )
     fields: dict[str, Component] = {
         "model": model, "constitution": constitution, "rounds": rounds,
         "principle": principle, "seed": seed, "temperature": temperature, "direct": direct,
         "few_shot": few_shot, "max_tokens": max_tokens,
     }  # fmt: skip
-    return fields, notice
+    return fields, hint
 
 
 def _wire(workbench: Workbench, tab: Tab, stop: gr.Button) -> None:
@@ -124,14 +147,14 @@ def _wire(workbench: Workbench, tab: Tab, stop: gr.Button) -> None:
     )  # fmt: skip
 
 
-def _wire_fields(workbench: Workbench, tab: Tab, examples: Examples, notice: Notice) -> None:
+def _wire_fields(workbench: Workbench, tab: Tab, examples: gr.HTML, hint: gr.HTML) -> None:
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     for source in (examples, tab.chain):
         source.pick(guard(handlers.picked, workbench), None, tab.fields["prompt"], **quiet)
     tab.constitution.change(
         guard(handlers.constitution_changed, workbench),
         [tab.constitution, tab.fields["principle"]],
-        [tab.fields["principle"], notice],
+        [tab.fields["principle"], hint],
         **quiet,
     )
 

@@ -115,7 +115,7 @@ function draw(it) {
   setText(it.promptText, step.prompt);
   const size = step.prompt_tokens ? `${plural(step.prompt_tokens, 'token')} in, ` : '';
   setText(it.promptMeta, step.edited ? 'written by you' : `${size}${step.tokens} out · seed ${step.seed}`);
-  setShown(it.diffButton, Boolean(diff) && !streaming);
+  setShown(it.diffButton, !streaming && (diff ?? []).some(([op]) => op !== '='));
   setText(it.diffButton, it.showDiff ? 'hide changes' : 'show changes');
   setShown(it.judgeButton, step.kind === 'revision');
   setShown(it.replayButton, !step.edited);
@@ -125,9 +125,9 @@ function draw(it) {
 function drawNotes() {
   const shown = [];
   if (view.hazard) shown.push(node('div', { class: 'note warn', role: 'note' }, [
-    node('b', { text: 'A lesson about dangers. ' }), view.hazard]));
+    node('b', { text: '⚠ A lesson about dangers: ' }), 'made under ', node('i', { text: view.hazard }), ', which asks for worse answers on purpose.']));
   if (view.unknown) shown.push(unknownNote(view.unknown));
-  if (view.message) shown.push(node('div', { class: `note ${view.state === 'failed' ? 'bad' : ''}`, role: 'status' }, [view.message]));
+  if (view.message && view.state !== 'stopped') shown.push(node('div', { class: `note ${view.state === 'failed' ? 'bad' : ''}`, role: 'status' }, [view.message]));
   notes.replaceChildren(...shown);
 }
 
@@ -154,6 +154,7 @@ function drawFoot() {
     node('button', { type: 'button', class: 'btn', text: 'Send to Judge', on: { click: send } })])] : [];
   const resume = view.state === 'stopped' || view.state === 'failed';
   foot.replaceChildren(...[
+    view.state === 'stopped' && view.message && node('span', { role: 'status', text: view.message }),
     resume && node('button', { type: 'button', class: 'btn', text: 'Go on', title: 'Write the unfinished step and the ones after it', on: { click: () => trigger('goon', {}) } }),
     ...replies,
     node('span', { class: 'tools' }, [
@@ -195,4 +196,5 @@ start((value) => {
   while (cards.length < steps().length) { const made = card(cards.length); cards.push(made); list.append(made.element); }
   cards.forEach(draw);
   drawNotes(); drawFoot(); announce();
+  if (busy() && before?.state !== 'running' && before?.state !== 'waiting') reveal();
 });

@@ -1,24 +1,25 @@
 """What the Critique tab does: run a chain, stop it, go on from an edit, replay, send to Judge."""
 
-import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
-from cai_app.critique import ChainConfig, StepEnded, TextAdded
+from cai_app.critique import ChainConfig
 from cai_app.errors import InputError
 from cai_app.workbench import Workbench
 from components.critique.running import (
     Update,
+    broken,
     made,
     resume,
+    rewritten,
     shown,
     stream,
     view_of,
 )
 from components.critique.view import Replay, finished_steps, halted, with_replay
-from components.shared import Pace, hazard, index_of, text_of, whole
+from components.shared import index_of, text_of, warning, whole
 
 DRAWN = ""
 DEFAULT = "harmless"
@@ -56,9 +57,7 @@ def go_on(workbench: Workbench, value: dict[str, Any]) -> Iterator[Update]:
     yield from resume(workbench, view, finished_steps(view))
 
 
-def rewrite(
-    workbench: Workbench, value: dict[str, Any], event: gr.EventData
-) -> Iterator[Update]:
+def rewrite(workbench: Workbench, value: dict[str, Any], event: gr.EventData) -> Iterator[Update]:
     """Put the user's text in place of a step and write the following steps anew."""
     view = view_of(value)
     index = index_of(event, "index", len(view.steps))
@@ -75,31 +74,20 @@ def again(workbench: Workbench, value: dict[str, Any], event: gr.EventData) -> I
     """Write one step again from its seed, and say whether it came out the same."""
     view = view_of(value).model_copy(update={"message": ""})
     index = index_of(event, "index", len(view.steps))
-    transcript, config = made(view)
-    original = view.steps[index].text
-    text, pace = "", Pace()
+    ended, text = view.state, ""
     view = with_replay(view.model_copy(update={"state": "running"}), index, Replay())
     yield shown(view, busy=True)
-    with contextlib.closing(
-        workbench.chain(
-            transcript.prompt,
-            config,
-            backend=transcript.backend,
-            constitution=view.constitution,
-            done=view.steps[:index],
-        )
-    ) as events:
-        for event_ in events:
-            if isinstance(event_, StepEnded):
-                text = event_.step.text
-                break
-            if isinstance(event_, TextAdded):
-                text += event_.text
-                if pace.due():
-                    yield shown(with_replay(view, index, Replay(text=text)), busy=True)
-    state = "identical" if text == original else "different"
-    view = view.model_copy(update={"state": value["state"]})
-    yield shown(with_replay(view, index, Replay(text=text, state=state)), busy=False)
+    try:
+        for text in rewritten(workbench, view, index):
+            yield shown(with_replay(view, index, Replay(text=text)), busy=True)
+    except Exception as error:
+        yield broken(view, error)
+        raise
+    same: Literal["identical", "different"] = (
+        "identical" if text == view.steps[index].text else "different"
+    )
+    view = with_replay(view, index, Replay(text=text, state=same))
+    yield shown(view.model_copy(update={"state": ended}), busy=False)
 
 
 def stop(workbench: Workbench, value: dict[str, Any] | None) -> Update:
@@ -117,16 +105,14 @@ def pair(
     """Two versions for the Judge tab: prompt, A, B, model, constitution, and the open tab."""
     view = view_of(value)
     transcript, _ = made(view)
-    texts = [
-        view.steps[index_of(event, name, len(view.steps))].text.strip() for name in ("a", "b")
-    ]
+    texts = [view.steps[index_of(event, name, len(view.steps))].text.strip() for name in ("a", "b")]
     return (
         transcript.prompt,
         *texts,
-        transcript.backend,
+        view.model,
         view.constitution,
         gr.update(selected="judge"),
-    )  # type: ignore[return-value]
+    )
 
 
 def picked(workbench: Workbench, event: gr.EventData) -> str:
@@ -157,4 +143,4 @@ def constitution_changed(
     """New choices of principles, and the hazard notice."""
     listed = principles(workbench, constitution)
     keep = principle if principle in {value for _, value in listed} else DRAWN
-    return gr.update(choices=listed, value=keep), hazard(workbench, constitution)
+    return gr.update(choices=listed, value=keep), warning(workbench, constitution)

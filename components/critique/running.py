@@ -1,27 +1,31 @@
 """A chain on its way to the page: events in, views out, paced; errors leave what is written."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 
 from cai_app.backends.base import Backend
-from cai_app.critique import ChainConfig, TextAdded
-from cai_app.errors import CaiError, InputError
+from cai_app.critique import ChainConfig, StepEnded, TextAdded
+from cai_app.errors import InputError
 from cai_app.records import Step, Transcript
 from cai_app.workbench import Workbench
 from components.critique.view import ChainView, Unknown, advance, halted, with_steps
-from components.shared import Pace, hazard
+from components.shared import Pace, check_open_to, hazard, sentence
 
+# Each chain has its own number, by which the page knows a new one from one that went on.
+SERIALS = itertools.count(1)
 # Outputs of every streaming handler: the chain, Run, Stop.
 Update = tuple[Any, Any, Any]
 
 
 def resume(workbench: Workbench, view: ChainView, done: Sequence[Step]) -> Iterator[Update]:
+    """The same chain, written anew after the steps that are kept."""
     transcript, config = made(view)
     yield from stream(
-        workbench, transcript.prompt, transcript.backend, view.constitution, config, done=done
+        workbench, transcript.prompt, view.model, view.constitution, config, done=done
     )
 
 
@@ -34,7 +38,8 @@ def stream(
     *,
     done: Sequence[Step],
 ) -> Iterator[Update]:
-    view = ChainView(constitution=constitution, config=config)
+    """A chain from its first missing step; the steps in `done` are shown and built upon."""
+    view = ChainView(model=model, constitution=constitution, config=config)
     try:
         view = _waiting(workbench, view, prompt, model, done)
         yield shown(view, busy=True)
@@ -51,9 +56,32 @@ def stream(
                 if not isinstance(event, TextAdded) or pace.due():
                     yield shown(view, busy=True)
         yield shown(view, busy=False)
-    except CaiError as error:
-        yield shown(halted(view, str(error), failed=True), busy=False)
+    except Exception as error:
+        yield broken(view, error)
         raise
+
+
+def rewritten(workbench: Workbench, view: ChainView, index: int) -> Iterator[str]:
+    """One step written again from its own seed: its text as it grows, the whole text last."""
+    check_open_to(workbench, view.model, view.constitution)
+    transcript, config = made(view)
+    events = workbench.chain(
+        transcript.prompt,
+        config,
+        backend=view.model,
+        constitution=view.constitution,
+        done=view.steps[:index],
+    )
+    text, pace = "", Pace()
+    with contextlib.closing(events):
+        for event in events:
+            if isinstance(event, StepEnded):
+                yield event.step.text
+                return
+            if isinstance(event, TextAdded):
+                text += event.text
+                if pace.due():
+                    yield text
 
 
 def _waiting(
@@ -62,6 +90,9 @@ def _waiting(
     """The view before the first token: a fresh transcript, and a word on weights still loading."""
     config = view.config
     assert config is not None
+    if not prompt.strip():  # said at once, not after the weights are there
+        raise InputError("the prompt is empty; type what the person asks, or click an example")
+    check_open_to(workbench, model, view.constitution)
     found = workbench.constitution(view.constitution)
     transcript = Transcript(
         prompt=prompt,
@@ -76,7 +107,7 @@ def _waiting(
     view = view.model_copy(
         update={
             "state": "waiting",
-            "serial": view.serial + 1,
+            "serial": next(SERIALS),
             "transcript": transcript,
             "hazard": hazard(workbench, view.constitution),
         }
@@ -93,7 +124,13 @@ def _unknown(workbench: Workbench, backend: Backend, prompt: str) -> Unknown | N
     return Unknown(words=words[:12], examples=tuple(workbench.near_examples(prompt))[:3])
 
 
+def broken(view: ChainView, error: Exception) -> Update:
+    """The page after an error: what is written stays, and the buttons are free again."""
+    return shown(halted(view, sentence(error), failed=True), busy=False)
+
+
 def shown(view: ChainView, *, busy: bool) -> Update:
+    """The chain and its two buttons."""
     buttons = gr.update(interactive=not busy), gr.update(interactive=busy)
     return view.model_dump(mode="json"), *buttons
 
@@ -104,6 +141,7 @@ def view_of(value: dict[str, Any] | None) -> ChainView:
 
 
 def made(view: ChainView) -> tuple[Transcript, ChainConfig]:
+    """What the chain on the page was made with; raises InputError where there is none."""
     if view.transcript is None or view.config is None:
         raise InputError("There is no chain yet. Type a prompt and press Run first.")
     return view.transcript, view.config

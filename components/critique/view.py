@@ -25,13 +25,14 @@ class ChainView(Record):
     """The value of the chain component, as plain JSON in the browser.
 
     `live` is the step being written; `diffs` and `replays` go with the steps by position;
-    `constitution` is what the user chose, as the hash alone does not find a file.
+    `model` and `constitution` are what the user chose, by which both are found again.
     """
 
     state: Literal["empty", "waiting", "running", "stopped", "failed", "done"] = "empty"
     serial: int = 0
     message: str = ""
     hazard: str = ""
+    model: str = ""
     constitution: str = ""
     config: ChainConfig | None = None
     transcript: Transcript | None = None
@@ -106,9 +107,7 @@ def finished_steps(view: ChainView) -> tuple[Step, ...]:
 def with_replay(view: ChainView, index: int, replay: Replay) -> ChainView:
     """The view with the replay of one step changed."""
     replays = (view.replays + (None,) * len(view.steps))[: len(view.steps)]
-    return view.model_copy(
-        update={"replays": (*replays[:index], replay, *replays[index + 1 :])}
-    )
+    return view.model_copy(update={"replays": (*replays[:index], replay, *replays[index + 1 :])})
 
 
 def _lengthen(view: ChainView, text: str) -> ChainView:

@@ -8,29 +8,28 @@ from gradio.components import Component
 from cai_app.errors import CaiError
 from cai_app.records import ModelInfo
 from cai_app.workbench import Workbench
-from components.shared import Part, guard
+from components.shared import guard, part
 
 SECONDS = 2
 
 
-class Header(Part):
-    """One line of chips; the value is what `status` returns."""
-
-    script = "header/header.js"
-    look = "header"
-
-
-def build(workbench: Workbench) -> Header:
+def build(workbench: Workbench) -> gr.HTML:
     """The header; call first in the page, outside the tabs."""
-    return Header(status(workbench, "pocket", "harmless", None), elem_id="header")
+    value = status(workbench, "pocket", "harmless", None)
+    return part("header/header.js", value, look="header", elem_id="header")
 
 
 def connect(
-    workbench: Workbench, header: Header, *, model: Component, constitution: Component
+    workbench: Workbench,
+    demo: gr.Blocks,
+    header: gr.HTML,
+    *,
+    model: Component,
+    constitution: Component,
 ) -> None:
     """Keep the header true: on every change of the two fields, and by a timer outside tabs."""
     timer = gr.Timer(SECONDS)
-    for event in (timer.tick, model.change, constitution.change):
+    for event in (demo.load, timer.tick, model.change, constitution.change):
         event(
             guard(status, workbench), [model, constitution, header], header,
             show_progress="hidden", concurrency_limit=None, api_visibility="private",

@@ -8,16 +8,20 @@ from gradio.components import Component
 from cai_app.workbench import Workbench
 from components import memory
 from components.judge import handlers
-from components.shared import STREAMS, Notice, Part, guard, hazard, model_choices, run_and_stop, title
+from components.shared import (
+    STREAMS,
+    constitution_choices,
+    examples_list,
+    guard,
+    model_choices,
+    notice,
+    part,
+    run_and_stop,
+    title,
+    warning,
+)
 
 SENTENCE = "Which response would this constitution choose, and how sure is it?"
-
-
-class VerdictTable(Part):
-    """The verdict with its bars; the value is a `VerdictView` as JSON."""
-
-    script = "judge/table.js"
-    look = "verdict"
 
 
 class Tab(NamedTuple):
@@ -28,9 +32,10 @@ class Tab(NamedTuple):
 
 
 class _Extras(NamedTuple):
-    notice: Notice
+    hint: gr.HTML
     clamp: gr.Column
     sample: gr.Button
+    examples: gr.HTML
 
 
 def build(workbench: Workbench) -> Tab:
@@ -43,7 +48,9 @@ def build(workbench: Workbench) -> Tab:
             with gr.Column(elem_classes=["cw-results"]):
                 a, b = _pair()
                 run, stop = run_and_stop("judge", "Judge")
-                verdict = VerdictTable({"state": "empty"}, elem_id="judge-verdict")
+                verdict = part(
+                    "judge/table.js", {"state": "empty"}, look="verdict", elem_id="judge-verdict"
+                )
     fields = {"prompt": settings.pop("prompt"), "a": a, "b": b, **settings}
     tab = Tab(fields, run)
     _wire(workbench, tab, verdict, stop=stop, sample=extras.sample)
@@ -74,36 +81,55 @@ def _settings(workbench: Workbench) -> tuple[dict[str, Component], _Extras]:
         label="What did the person ask?", lines=3, max_lines=10, elem_id="judge-prompt"
     )
     sample = gr.Button("Sample two responses", elem_id="judge-sample")
+    examples = examples_list(
+        [pair["prompt"] for pair in workbench.pairs()], elem_id="judge-examples"
+    )
     with gr.Row(elem_classes=["cw-row"]):
         principle = gr.Dropdown(
-            handlers.principles(workbench, first), value=handlers.DRAWN, label="Principle"
+            handlers.principles(workbench, first),
+            value=handlers.DRAWN,
+            label="Principle",
+            elem_id="judge-principle",
         )
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_classes=["cw-seed"])
-    cot = gr.Checkbox(False, label="Chain of thought: reason before answering")
-    with gr.Column(visible=False, elem_classes=["cw-clamp"]) as box:
-        clamp = gr.Checkbox(True, label="Clamp P(A), as reasoning makes it overconfident")
-        with gr.Row(elem_classes=["cw-row"]):
-            low = gr.Number(0.4, label="from", minimum=0, maximum=1, step=0.05)
-            high = gr.Number(0.6, label="to", minimum=0, maximum=1, step=0.05)
+        seed = gr.Number(
+            0, label="Seed", precision=0, minimum=0, elem_classes=["cw-seed"], elem_id="judge-seed"
+        )
+    cot = gr.Checkbox(False, label="Chain of thought: reason before answering", elem_id="judge-cot")
+    with gr.Column(visible=False, elem_classes=["cw-clamp", "cw-wide"]) as box:
+        clamp = gr.Checkbox(
+            True, label="Clamp P(A), as reasoning makes it overconfident", elem_id="judge-clamp"
+        )
+        with gr.Row(elem_classes=["cw-row", "cw-even"]):
+            low = gr.Number(0.4, label="from", minimum=0, maximum=1, step=0.05, elem_id="judge-low")
+            high = gr.Number(0.6, label="to", minimum=0, maximum=1, step=0.05, elem_id="judge-high")
     constitution = gr.Dropdown(
-        [(one.title, one.name) for one in constitutions],
+        constitution_choices(workbench),
         value=first,
         label="Constitution",
         allow_custom_value=True,
+        elem_id="judge-constitution",
     )
-    notice = Notice(hazard(workbench, first))
-    model = gr.Dropdown(models, value=models[0], label="Model", allow_custom_value=True)
-    with gr.Accordion("More settings", open=False, elem_classes=["cw-more"]):
-        few_shot = gr.Radio([0, 5], value=5, label="Few-shots", elem_classes=["cw-segments"])
+    hint = notice(warning(workbench, first))
+    model = gr.Dropdown(
+        models, value=models[0], label="Model", allow_custom_value=True, elem_id="judge-model"
+    )
+    with gr.Accordion("More settings", open=False, elem_classes=["cw-more", "cw-wide"]):
+        few_shot = gr.Radio(
+            [0, 5],
+            value=5,
+            label="Few-shots",
+            elem_classes=["cw-segments"],
+            elem_id="judge-few-shot",
+        )
     fields: dict[str, Component] = {
         "prompt": prompt, "model": model, "constitution": constitution, "principle": principle,
         "seed": seed, "cot": cot, "clamp": clamp, "low": low, "high": high, "few_shot": few_shot,
     }  # fmt: skip
-    return fields, _Extras(notice, box, sample)
+    return fields, _Extras(hint, box, sample, examples)
 
 
 def _wire(
-    workbench: Workbench, tab: Tab, verdict: VerdictTable, *, stop: gr.Button, sample: gr.Button
+    workbench: Workbench, tab: Tab, verdict: gr.HTML, *, stop: gr.Button, sample: gr.Button
 ) -> None:
     """Judge and Sample stream; Stop ends either."""
     streaming = {
@@ -130,10 +156,14 @@ def _wire(
 def _wire_fields(workbench: Workbench, tab: Tab, extras: _Extras) -> None:
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     fields = tab.fields
+    extras.examples.pick(
+        guard(handlers.picked, workbench), None, [fields[name] for name in ("prompt", "a", "b")],
+        **quiet,
+    )  # fmt: skip
     fields["constitution"].change(
         guard(handlers.constitution_changed, workbench),
         [fields["constitution"], fields["principle"]],
-        [fields["principle"], extras.notice],
+        [fields["principle"], extras.hint],
         **quiet,
     )
     fields["cot"].change(

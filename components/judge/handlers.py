@@ -7,11 +7,11 @@ from typing import Any
 import gradio as gr
 
 from cai_app.critique import ChainConfig, TextAdded
-from cai_app.errors import CaiError, InputError
+from cai_app.errors import InputError
 from cai_app.judge import JudgeConfig, RationaleAdded
 from cai_app.workbench import Workbench
 from components.judge.view import VerdictView, advance, halted
-from components.shared import Pace, hazard, whole
+from components.shared import Pace, check_open_to, hazard, index_of, sentence, warning, whole
 
 DRAWN = ""
 ALL = "all"
@@ -48,11 +48,10 @@ def judge(
             clamp=(low, high) if cot and clamp else None,
             seed=whole(seed),
         )
+        check_open_to(workbench, model, constitution)
         view = _waiting(workbench, model, constitution, config)
         yield _shown(view, busy=True)
-        events = workbench.compare(
-            prompt, a, b, config, backend=model, constitution=constitution
-        )
+        events = workbench.compare(prompt, a, b, config, backend=model, constitution=constitution)
         pace = Pace()
         with contextlib.closing(events):
             for event in events:
@@ -60,8 +59,8 @@ def judge(
                 if not isinstance(event, RationaleAdded) or pace.due():
                     yield _shown(view, busy=True)
         yield _shown(view, busy=False)
-    except CaiError as error:
-        yield _shown(halted(view, str(error), failed=True), busy=False)
+    except Exception as error:
+        yield _shown(halted(view, sentence(error), failed=True), busy=False)
         raise
 
 
@@ -69,6 +68,7 @@ def sample(
     workbench: Workbench, prompt: str, model: str, constitution: str, seed: float
 ) -> Iterator[Sampled]:
     """Two fresh answers of the model, from this seed and the next, streamed into A and B."""
+    check_open_to(workbench, model, constitution)
     texts = ["", ""]
     free = gr.update(interactive=True), gr.update(interactive=False)
     held = gr.update(interactive=False), gr.update(interactive=True)
@@ -85,7 +85,7 @@ def sample(
                         if pace.due():
                             yield *_sides(texts), gr.skip(), gr.skip()
         yield *_sides(texts), *free
-    except CaiError:
+    except Exception:
         yield gr.skip(), gr.skip(), *free
         raise
 
@@ -97,6 +97,13 @@ def stop(workbench: Workbench, value: dict[str, Any] | None) -> Update:
         return gr.skip(), gr.update(interactive=True), gr.update(interactive=False)
     return _shown(halted(view, "Stopped. Principles judged so far are kept.", failed=False),
                   busy=False)  # fmt: skip
+
+
+def picked(workbench: Workbench, event: gr.EventData) -> tuple[str, str, str]:
+    """An example comparison: prompt, A, B."""
+    pairs = workbench.pairs()
+    chosen = pairs[index_of(event, "index", len(pairs))]
+    return chosen["prompt"], chosen["a"], chosen["b"]
 
 
 def principles(workbench: Workbench, constitution: str) -> list[tuple[str, str]]:
@@ -120,7 +127,7 @@ def constitution_changed(
     """New choices of principles, and the hazard notice."""
     listed = principles(workbench, constitution)
     keep = principle if principle in {value for _, value in listed} else DRAWN
-    return gr.update(choices=listed, value=keep), hazard(workbench, constitution)
+    return gr.update(choices=listed, value=keep), warning(workbench, constitution)
 
 
 def reasoning_changed(workbench: Workbench, cot: bool) -> Any:

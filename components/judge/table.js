@@ -46,20 +46,21 @@ function rationales(one) {
     node('p', { text: order.rationale.trim() })]));
   if (!parts.length) return null;
   const shown = open.has(one.id) || view.principles.length === 1;
-  return node('details', { open: shown, on: { toggle: (event) => (event.currentTarget.open ? open.add(one.id) : open.delete(one.id)) } }, [
+  const details = node('details', { open: shown, on: { toggle: (event) => (event.currentTarget.open ? open.add(one.id) : open.delete(one.id)) } }, [
     node('summary', { text: 'reasoning' }), node('div', { class: 'pair' }, parts)]);
+  return node('tr', { class: 'why' }, [node('td', { colspan: 5 }, [details])]);
 }
 
 function row(one) {
   const scored = one.p_a !== null;
   const cells = [
-    node('td', {}, [node('span', { class: 'question', text: one.question }), node('span', { class: 'meta id', text: one.id }), rationales(one)]),
+    node('td', {}, [node('span', { class: 'question', text: one.question }), node('span', { class: 'meta id', text: one.id })]),
     node('td', {}, [scored ? bar(one.p_a, one.orders, view.clamp)
       : node('span', { class: 'tag bad', text: `unscored: ${one.unscored_reason ?? 'no reason given'}` })]),
     node('td', { class: 'n', text: fixed(one.p_a) }),
     node('td', { class: 'n', text: fixed(gapOf(one.orders)) }),
     node('td', { class: 'n', text: lostOf(one.orders) === null ? '·' : percent(lostOf(one.orders)) })];
-  return node('tr', { class: scored ? '' : 'unscored' }, cells);
+  return [node('tr', {}, cells), rationales(one)].filter(Boolean);
 }
 
 function sentence(p) {
@@ -90,7 +91,8 @@ function drawSummary() {
 
 function drawNotes() {
   notes.replaceChildren(...[
-    view.hazard && node('div', { class: 'note warn', role: 'note' }, [node('b', { text: 'A lesson about dangers. ' }), view.hazard]),
+    view.hazard && node('div', { class: 'note warn', role: 'note' }, [
+      node('b', { text: '⚠ A lesson about dangers: ' }), 'judged under ', node('i', { text: view.hazard }), ', which prefers worse answers on purpose.']),
     view.message && node('div', { class: `note ${view.state === 'failed' ? 'bad' : ''}`, role: 'status', text: view.message })].filter(Boolean));
 }
 
@@ -109,10 +111,12 @@ function drawFoot() {
   foot.replaceChildren(node('span', { class: 'meta', text: `${view.verdict.backend} · ${view.verdict.constitution.name} · seed ${view.verdict.seed}` }),
     node('span', { class: 'tools' }, [
       made('copy JSON', (event) => copyText(JSON.stringify(view.verdict, null, 2), event.currentTarget)),
-      made('download JSON', () => saveJson(view.verdict, 'verdict.json'))]));
+      made('download JSON', () => saveJson(view.verdict, 'verdict.json')),
+      made('copy link', (event) => copyText(window.location.href, event.currentTarget))]));
 }
 
 start((value) => {
+  if (value?.state === 'waiting' && view?.state !== 'waiting') reveal();
   view = value;
   if (!view || view.state === 'empty') {
     for (const part of [summary, table, writing, foot]) part.hidden = true;
@@ -123,7 +127,7 @@ start((value) => {
   }
   drawNotes(); drawSummary(); drawWriting(); drawFoot();
   setShown(table, view.principles.length > 0);
-  body.replaceChildren(...view.principles.map(row));
+  body.replaceChildren(...view.principles.flatMap(row));
   const words = view.verdict ? summary.querySelector('h3').textContent + ', ' + fixed(view.verdict.p_a) : '';
   if (words !== announced) setText(live, announced = words);
 });

@@ -28,6 +28,7 @@ class VerdictView(Record):
 
 def advance(view: VerdictView, event: Event) -> VerdictView:
     """The view after one event of the comparison."""
+    update: dict[str, object]
     match event:
         case RationaleAdded(principle=principle, first=first, text=text):
             live = view.live

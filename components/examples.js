@@ -7,8 +7,8 @@ root.append(node('div', { class: 'head' }, [node('span', { text: 'Or try' }), mo
 function draw() {
   const all = props.value ?? [];
   setShown(more, all.length > COUNT);
-  const shown = all.slice(0, COUNT).map((_, i) => all[(first + i) % all.length]);
-  items.replaceChildren(...shown.map((text) => node('li', {}, [
-    node('button', { type: 'button', text, on: { click: () => trigger('pick', { text }) } })])));
+  const shown = all.slice(0, COUNT).map((_, i) => (first + i) % all.length);
+  items.replaceChildren(...shown.map((index) => node('li', {}, [
+    node('button', { type: 'button', text: all[index], on: { click: () => trigger('pick', { text: all[index], index }) } })])));
 }
 start(draw);
