@@ -107,6 +107,17 @@ class Node:
         self.bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
+def join(path: Sequence[Node]) -> KeyValues:
+    """The keys and values of a whole path, per layer."""
+    if len(path) == 1:
+        return path[0].kv
+    layers = zip(*(node.kv for node in path), strict=True)
+    return [
+        (torch.cat([keys for keys, _ in parts], 2), torch.cat([values for _, values in parts], 2))
+        for parts in layers
+    ]
+
+
 class PrefixTree:
     """Nodes by (adapter, chunks), least recently used out first, under a budget in bytes."""
 

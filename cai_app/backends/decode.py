@@ -80,11 +80,11 @@ def _run(
     rows: list[Row],
 ) -> Generator[None, None, None]:
     """Decode one batch; rows that ended leave it."""
-    cache, ids, positions, key_positions = engine.lay_out(path, rests, extra=32)
+    shared, cache, ids, positions, key_positions = engine.lay_out(path, rests, extra=32)
     while True:
         mask = engine.mask(positions, key_positions)
         where = positions.masked_fill(positions >= engine.window, 0)  # padding: any place will do
-        logits = engine.forward(key, ids, cache, positions=where, mask=mask)[:, -1]
+        logits = engine.forward(key, ids, cache, positions=where, mask=mask, shared=shared)[:, -1]
         tokens = draw_tokens(logits, rows)
         for row, token in zip(rows, tokens, strict=True):
             if row.finish is None:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import torch
 
 from cai_app.backends.adapters import Adapters, Key
-from cai_app.backends.cache import Buffers, Chunk, Node, PrefixTree
+from cai_app.backends.attention import SharedPrefix
+from cai_app.backends.cache import Buffers, Chunk, KeyValues, Node, PrefixTree, join
 from cai_app.backends.text import Codec
 from cai_app.backends.weights import Weights
 from cai_app.errors import InputError
@@ -26,9 +27,12 @@ class Group(NamedTuple):
 class Batch(NamedTuple):
     """Rows behind a shared prefix, padded on the left so that all end together.
 
-    Shapes: ids and positions [rows, tokens]; key_positions [rows, prefix + tokens].
+    Shapes: ids and positions [rows, tokens]; key_positions [rows, keys in the cache + tokens].
+    `shared` holds the prefix once for all rows; where the model cannot attend to it so, it is None
+    and the prefix is in each row's cache.
     """
 
+    shared: KeyValues | None
     cache: Buffers
     ids: torch.Tensor
     positions: torch.Tensor
@@ -51,6 +55,7 @@ class Engine:
         self.mixed = len(set(kinds)) > 1
         self.eos = _end_tokens(weights)
         self.adapters = Adapters(weights.model, weights.device)
+        self.attention = SharedPrefix(weights.model)
         self.tree = PrefixTree(cache_bytes)
         on_gpu = self.device.type == "cuda"
         self.slice_tokens = 16384 if on_gpu else 2048  # of one forward pass: bounds a live stall
@@ -71,17 +76,22 @@ class Engine:
         positions: torch.Tensor | None = None,
         mask: Any = None,
         keep: int = 1,
+        shared: KeyValues | None = None,
     ) -> torch.Tensor:
         """Append ids [rows, tokens] to the cache; float32 logits of the last `keep` tokens."""
         self.adapters.use(key)
-        logits: torch.Tensor = self.model(
-            input_ids=ids,
-            past_key_values=cache,
-            position_ids=positions,
-            attention_mask=mask,
-            use_cache=True,
-            logits_to_keep=keep,
-        ).logits
+        self.attention.prefix = shared
+        try:
+            logits: torch.Tensor = self.model(
+                input_ids=ids,
+                past_key_values=cache,
+                position_ids=positions,
+                attention_mask=mask,
+                use_cache=True,
+                logits_to_keep=keep,
+            ).logits
+        finally:
+            self.attention.prefix = None
         return logits.float()
 
     def check_length(self, tokens: int) -> None:
@@ -159,16 +169,21 @@ class Engine:
         """Rows behind a prefix as one padded batch, with room for `extra` more tokens."""
         shared = sum(len(node.chunk) for node in nodes)
         longest = max(map(len, rests))
+        ids = [[0] * (longest - len(rest)) + list(rest) for rest in rests]
+        positions = self.tensor(
+            [
+                [PAD] * (longest - len(rest)) + list(range(shared, shared + len(rest)))
+                for rest in rests
+            ]
+        )
+        if len(rests) > 1 and shared and self.attention.works and self.sliding is None:
+            cache = Buffers(self.layers, longest + extra)
+            return Batch(join(nodes), cache, self.tensor(ids), positions, positions)
         cache = Buffers(self.layers, shared + longest + extra)
         cache.load(nodes, rows=len(rests))
-        ids = [[0] * (longest - len(rest)) + list(rest) for rest in rests]
-        positions = [
-            [PAD] * (longest - len(rest)) + list(range(shared, shared + len(rest)))
-            for rest in rests
-        ]
-        at = self.tensor(positions)
         before = torch.arange(shared, device=self.device).expand(len(rests), shared)
-        return Batch(cache, self.tensor(ids), at, torch.cat([before, at], dim=1))
+        keys = torch.cat([before, positions], dim=1)
+        return Batch(None, cache, self.tensor(ids), positions, keys)
 
     def mask(
         self,

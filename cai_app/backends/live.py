@@ -1,10 +1,15 @@
 """A live generation as its reader sees it: pieces of text from the model's thread."""
 
 import queue
+import time
 from collections.abc import Iterator
 
 from cai_app.backends.loop import Job
 from cai_app.records import Completion
+
+# Seconds between hand-overs. Each wakes the reader, who then takes the interpreter from the model
+# for about a millisecond; faster than this nobody sees.
+PAUSE = 0.012
 
 
 class LiveStream:
@@ -15,16 +20,23 @@ class LiveStream:
         self.job: Job | None = None
         self._pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._error: BaseException | None = None
+        self._waiting = ""
+        self._handed = 0.0
 
     def emit(self, piece: str) -> None:
         """Called on the model's thread."""
-        self._pieces.put(piece)
+        self._waiting += piece
+        now = time.monotonic()
+        if self._waiting and now - self._handed > PAUSE:
+            self._pieces.put(self._waiting)
+            self._waiting, self._handed = "", now
 
     def end(self, error: BaseException | None) -> None:
         """Called on the model's thread, once."""
         self._error = error
         if error is None and self.completion is None:
             self.completion = Completion(text="", tokens=0, finish="cancelled")  # never began
+        self._pieces.put(self._waiting)
         self._pieces.put(None)
 
     def cancel(self) -> None:

@@ -45,8 +45,8 @@ def _choice_batch(
     """Log-probabilities [rows, choices] for one batch."""
     tails = [option[:-1] for option in options]  # a choice's last token is only ever predicted
     extra = sum(map(len, tails))
-    cache, ids, positions, key_positions = engine.lay_out(path, rests, extra)
-    rows, trunk, shared = len(rests), ids.shape[1], key_positions.shape[1] - ids.shape[1]
+    shared, cache, ids, positions, key_positions = engine.lay_out(path, rests, extra)
+    rows, trunk, before = len(rests), ids.shape[1], key_positions.shape[1] - ids.shape[1]
     branch = [0] * trunk
     starts: list[int] = []
     for number, tail in enumerate(tails, 1):
@@ -60,10 +60,12 @@ def _choice_batch(
         positions = torch.cat([positions, after], dim=1)
         key_positions = torch.cat([key_positions, after], dim=1)
     own = engine.tensor([branch])[0]
-    theirs = torch.cat([own.new_zeros(shared), own])
+    theirs = torch.cat([own.new_zeros(before), own])
     mask = engine.mask(positions, key_positions, branches=(own, theirs))
     where = positions.masked_fill(positions >= engine.window, 0)
-    logits = engine.forward(key, ids, cache, positions=where, mask=mask, keep=extra + 1)
+    logits = engine.forward(
+        key, ids, cache, positions=where, mask=mask, keep=extra + 1, shared=shared
+    )
     logprobs = torch.log_softmax(logits, dim=-1)  # [rows, 1 + extra, vocabulary]
     sums = []
     for start, option in zip(starts, options, strict=True):
@@ -111,11 +113,13 @@ def _token_batch(
     tails: Sequence[Chunk],
     top_k: int,
 ) -> list[list[TokenScore]]:
-    cache, ids, positions, key_positions = engine.lay_out(path, rests, 0)
+    shared, cache, ids, positions, key_positions = engine.lay_out(path, rests, 0)
     mask = engine.mask(positions, key_positions)
     where = positions.masked_fill(positions >= engine.window, 0)
     keep = max(map(len, tails))
-    logits = engine.forward(key, ids, cache, positions=where, mask=mask, keep=max(1, keep))
+    logits = engine.forward(
+        key, ids, cache, positions=where, mask=mask, keep=max(1, keep), shared=shared
+    )
     results = []
     for row, tail in enumerate(tails):
         scores = torch.log_softmax(logits[row, logits.shape[1] - len(tail) :], dim=-1)
