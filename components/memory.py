@@ -48,7 +48,7 @@ def connect(
         """The fields' updates: the link's values if it is for this tab, else what was kept."""
         query = dict(request.query_params)
         chosen = query if query.get("tab") == tab else kept if isinstance(kept, dict) else {}
-        found = {name: _read(widget, chosen.get(name)) for name, widget in fields.items()}
+        found = {name: read(widget, chosen.get(name)) for name, widget in fields.items()}
         known = {name: value for name, value in found.items() if value is not None}
         return _one([_update(bench, name, known, choices) for name in names])
 
@@ -75,7 +75,7 @@ def _update(
     return gr.update(value=known[name]) if name in known else gr.skip()
 
 
-def _read(widget: Component, value: Any) -> Any:
+def read(widget: Component, value: Any) -> Any:
     """A field's value from its text; None where it does not fit, as a link may be old or typed."""
     if value is None:
         return None

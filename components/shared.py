@@ -151,15 +151,14 @@ def run_and_stop(tab: str, word: str) -> tuple[gr.Button, gr.Button]:
     with gr.Row(elem_classes=["cw-buttons"]):
         run = gr.Button(word, variant="primary", elem_id=f"{tab}-run")
         stop = gr.Button("Stop", interactive=False, elem_id=f"{tab}-stop")
-        gr.HTML("Ctrl+Enter · Esc", elem_classes=["cw-hint"], js_on_load=None)
+        gr.HTML(html_template="Ctrl+Enter · Esc", elem_classes=["cw-hint"], js_on_load=None)
     return run, stop
 
 
-def title(heading: str, sentence: str) -> gr.HTML:
+def title(heading: str, purpose: str) -> gr.HTML:
     """A tab's heading and the one sentence on what it is for. Both are our own fixed words."""
     return gr.HTML(
-        f"<h2>{heading}</h2><p>{sentence}</p>",
-        html_template="${value}",
+        html_template=f"<h2>{heading}</h2><p>{purpose}</p>",
         elem_classes=["cw-title"],
         apply_default_css=False,
         js_on_load=None,
@@ -191,7 +190,7 @@ def text_of(event: gr.EventData, name: str, limit: int = 100_000) -> str:
 def index_of(event: gr.EventData, name: str, length: int) -> int:
     """An index below `length` sent by one of our scripts; raises gr.Error on anything else."""
     value = (event._data or {}).get(name)
-    if not isinstance(value, int) or not 0 <= value < length:
+    if type(value) is not int or not 0 <= value < length:
         raise gr.Error(f"There is no step {value}. Reload the page.", print_exception=False)
     return value
 
