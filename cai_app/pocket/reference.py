@@ -25,7 +25,7 @@ class Reader:
 
     def reply(self, text: str, scene: Scene) -> Reply | None:
         """The reply as parts, or None where a sentence is not of this world."""
-        sentences = re.split(r"(?<=[.!?]) +", text.strip())
+        sentences = re.split(r"(?<=[.!?])(?<!Of course\.) +", text.strip())
         parts: list[Part] = []
         while sentences:
             sentence = sentences.pop(0)
