@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cai_app.commands import constitution, critique, judge, models, pocket
+from cai_app.commands import bench, constitution, critique, judge, models, pocket
 from cai_app.commands.output import Usage, one_line
 from cai_app.errors import CaiError
 from cai_app.settings import Settings
@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "models": (models.main, "list the models that are here"),
     "constitution": (constitution.main, "list, show or validate constitutions"),
     "pocket": (pocket.main, "write the pocket corpus, train and evaluate the pocket model"),
+    "bench": (bench.main, "measure the page and the model against plain transformers"),
 }
 
 

@@ -1,0 +1,57 @@
+"""`bench`: how fast it is, and against what."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from cai_app.commands.output import only_json, parsed
+from cai_app.settings import Settings
+
+if TYPE_CHECKING:
+    from cai_app.bench import Row
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Time the page and the model against plain transformers, and check that results are equal."""
+
+    backend: str = "pocket"
+    """pocket, pocket-s|m|l[@ADAPTER], hf:PATH-OR-ID[@ADAPTER]"""
+    repeats: int = 5
+    """Dialogues a row; its numbers are medians"""
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print one JSON value and nothing else"""
+
+
+def main(argv: list[str], settings: Settings) -> int:
+    """Run the command; rows appear as they are measured."""
+    asked = parsed(Bench, argv, "bench")
+    from cai_app.bench import run
+
+    with only_json(asked.json) as show:
+        rows = []
+        for row in run(settings, backend=asked.backend, repeats=asked.repeats):
+            rows.append(row)
+            if not asked.json:
+                print(_line(row), flush=True)
+        if asked.json:
+            show([row.model_dump(mode="json") for row in rows])
+    return 0
+
+
+def _line(row: "Row") -> str:
+    if row.ours_s is None:
+        return f"{row.row:40} unscored"
+    text = f"{row.row:40} {row.ours_s * 1000:9.1f} ms"
+    if row.ratio is None or row.theirs_s is None:
+        text += f"  target {row.target * 1000:.0f} ms"
+    else:
+        results = "equal" if row.equal else "DIFFERENT"
+        if row.max_diff is not None:
+            results += f" (P by at most {row.max_diff:.1e})"
+        text += (
+            f"  plain {row.theirs_s * 1000:9.1f} ms  {row.ratio:5.1f} x, target {row.target:g} x"
+        )
+        text += f"  {results}"
+    return text + ("" if row.holds else "  MISSED")
