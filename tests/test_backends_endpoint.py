@@ -39,7 +39,7 @@ def test_texts_are_those_of_the_model_behind_it(
     assert remote.generate([PROMPT, PROMPT], [SAMPLING] * 2) == [ours, ours]
     stream = remote.stream(PROMPT, SAMPLING)
     pieces = list(stream)
-    assert "".join(pieces) == ours.text and len(pieces) > 3
+    assert "".join(pieces) == ours.text and len(pieces) > 1
     assert stream.completion is not None and stream.completion.finish == ours.finish
 
 

@@ -152,6 +152,24 @@ def test_merged_adapters_compute_what_peft_computes(backend: HuggingFaceBackend)
     assert torch.allclose(ours, theirs, atol=1e-4)
 
 
+def test_the_lean_step_is_in_use_and_gives_what_the_model_gives(
+    backend: HuggingFaceBackend,
+) -> None:
+    import torch
+
+    from cai_app.backends.cache import Buffers
+
+    engine: Any = backend._engine()
+    assert engine.lean is not None
+    key = backend._key(engine)
+    ids = engine.codec.tokens(SHOTS)[0]
+    cache, again = Buffers(engine.layers, 8), Buffers(engine.layers, 8)
+    with torch.inference_mode():
+        lean = [engine.step(key, token, n, cache) for n, token in enumerate(ids)]
+        plain = engine.forward(key, engine.tensor([ids]), again, keep=len(ids))[0]
+    assert torch.allclose(torch.cat(lean), plain, atol=1e-4)
+
+
 def test_preference_scores_are_those_of_the_saved_classifier() -> None:
     import torch
     from peft import PeftModel

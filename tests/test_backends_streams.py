@@ -95,13 +95,11 @@ def test_cancel_frees_the_model_at_once_and_keeps_what_is_there(
     said = next(pieces)
     stream.cancel()
     stream.cancel()
-    started = time.perf_counter()
     said += "".join(pieces)
-    backend.choice_logprobs([PROMPT], [" (A)"])
-    assert time.perf_counter() - started < 1
     assert stream.completion is not None
     assert stream.completion.finish == "cancelled" and stream.completion.text == said
-    assert stream.completion.tokens < 300
+    assert stream.completion.tokens < 150
+    assert len(backend.choice_logprobs([PROMPT], [" (A)"])) == 1
 
 
 def test_a_reader_who_walks_away_cancels(backend: HuggingFaceBackend) -> None:

@@ -120,6 +120,11 @@ class Adapters:
             )
         return self._heads[key]
 
+    def weight(self, key: Key, path: str) -> torch.Tensor:
+        """A layer's unpacked weights [out, in] with an adapter added (where `unpacked`)."""
+        found: torch.Tensor = self._forwards[key][path].keywords["weight"]
+        return found
+
     def _point(self, key: Key) -> None:
         for path, forward in self._forwards[key].items():
             # __dict__: nn.Module's own attribute setting costs more than the switch

@@ -39,8 +39,7 @@ def stream(
             if row.finish:
                 break
             yield
-            positions = engine.tensor([[length]])
-            logits = engine.forward(key, engine.tensor([[token]]), cache, positions=positions)[:, 0]
+            logits = engine.step(key, token, length, cache)
             length += 1
     finally:  # also when cancelled: what is there is kept
         listener.emit(row.end("cancelled"))

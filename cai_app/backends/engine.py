@@ -9,6 +9,7 @@ import torch
 from cai_app.backends.adapters import Adapters, Key
 from cai_app.backends.attention import SharedPrefix
 from cai_app.backends.cache import Buffers, Chunk, KeyValues, Node, PrefixTree, join
+from cai_app.backends.lean import LeanLlama
 from cai_app.backends.text import Codec
 from cai_app.backends.weights import Weights
 from cai_app.errors import InputError
@@ -56,6 +57,7 @@ class Engine:
         self.eos = _end_tokens(weights)
         self.adapters = Adapters(weights.model, weights.device)
         self.attention = SharedPrefix(weights.model)
+        self.lean = LeanLlama.of(weights.model, self.adapters)
         self.tree = PrefixTree(cache_bytes)
         on_gpu = self.device.type == "cuda"
         self.slice_tokens = 16384 if on_gpu else 2048  # of one forward pass: bounds a live stall
@@ -93,6 +95,13 @@ class Engine:
         finally:
             self.attention.prefix = None
         return logits.float()
+
+    def step(self, key: Key, token: int, position: int, cache: Buffers) -> torch.Tensor:
+        """Append one token to a cache of one row; float32 logits [1, vocabulary]."""
+        if self.lean is not None:
+            return self.lean.step(key, token, position, cache)
+        at = self.tensor([[position]])
+        return self.forward(key, self.tensor([[token]]), cache, positions=at)[:, 0]
 
     def check_length(self, tokens: int) -> None:
         """A prompt must leave room for at least one new token."""
