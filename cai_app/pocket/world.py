@@ -10,7 +10,7 @@ import hashlib
 import random
 import re
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ SYLLABLES = (
 )
 
 
+@lru_cache(maxsize=100_000)
 def held_out(kind: str, name: str, percent: int) -> bool:
     """Whether training never sees this item; fixed by a hash of its name, not by its order."""
     digest = hashlib.sha256(f"{kind}:{name}".encode()).digest()
