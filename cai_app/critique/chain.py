@@ -18,7 +18,7 @@ from cai_app.critique.events import (
 )
 from cai_app.critique.flags import flags_of
 from cai_app.errors import InputError
-from cai_app.records import Prompt, Sampling, Step, SupervisedPrinciple, Transcript
+from cai_app.records import Completion, Prompt, Sampling, Step, SupervisedPrinciple, Transcript
 from cai_app.settings import Settings
 
 # With less room than this left in the window, an answer is not worth starting.
@@ -43,7 +43,8 @@ def run(
     the generator cancels the live stream. Raises InputError for an empty prompt, an unknown
     principle, and a prompt beyond the model's window.
     """
-    chain = _Chain(backend, constitution, prompt, config, settings, principles)
+    shots = shots_of(config, settings)
+    chain = Chain(backend, constitution, prompt, config, shots, principles)
     steps = list(done)
     chain.check(steps)
     for index in range(len(steps), len(chain.plan)):
@@ -57,14 +58,11 @@ def run(
                 yield TextAdded(text=piece)
         finally:
             stream.cancel()  # on close() too: the model is free at its next token
-        changes: dict[str, object] = {"text": written.strip()}
         if (ended := stream.completion) is not None:
-            changes = {
-                "text": ended.text.strip(),
-                "tokens": ended.tokens,
-                "finish": ended.finish,
-            }
-        steps.append(chain.flagged(step.model_copy(update=changes), steps))
+            step = written_step(step, ended)
+        else:
+            step = step.model_copy(update={"text": written.strip()})
+        steps.append(chain.flagged(step, steps))
         yield StepEnded(step=steps[-1])
         if steps[-1].finish == "cancelled":
             break
@@ -77,7 +75,21 @@ def step_seed(seed: int, index: int) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
-class _Chain:
+def written_step(step: Step, made: Completion) -> Step:
+    """The step with what the model wrote."""
+    changes = {"text": made.text.strip(), "tokens": made.tokens, "finish": made.finish}
+    return step.model_copy(update=changes)
+
+
+def shots_of(config: ChainConfig, settings: Settings) -> prompts.Shots:
+    """The few-shots of a chain; a draft alone has none."""
+    if not config.rounds:
+        return prompts.NO_SHOTS
+    shown: Literal["direct", "critique"] = "direct" if config.direct else "critique"
+    return prompts.few_shots(shown, config.few_shot, settings)
+
+
+class Chain:
     """What stays the same over the steps of one chain."""
 
     def __init__(
@@ -86,16 +98,13 @@ class _Chain:
         constitution: Constitution,
         prompt: str,
         config: ChainConfig,
-        settings: Settings,
-        principles: Sequence[str],
+        shots: prompts.Shots,
+        principles: Sequence[str] = (),
     ) -> None:
         self.backend, self.constitution, self.config = backend, constitution, config
         self.prompt = prompt
         self.dialogue = prompts.human_turn(prompt)
-        self.shots = prompts.NO_SHOTS
-        if config.rounds:
-            shown: Literal["direct", "critique"] = "direct" if config.direct else "critique"
-            self.shots = prompts.few_shots(shown, config.few_shot, settings)
+        self.shots = shots
         rounds = range(1, config.rounds + 1)
         self.principles = [self._principle(n, principles) for n in rounds]
         kinds: tuple[Kind, ...] = ("revision",) if config.direct else ("critique", "revision")
