@@ -2,7 +2,7 @@
 
 app, commands -> components (app only) -> workbench
   -> store, jobs, spotcheck, critique, judge, contexts, agreement, ratings, formats
-  -> backends, prompts, constitution -> records, errors, settings, strict_yaml
+  -> backends, prompts, constitution -> records, errors, settings, files, strict_yaml
 work, pocket, bench -> the last three groups without store and jobs
 """
 
@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-BASE = {"records", "errors", "settings", "strict_yaml"}
+BASE = {"records", "errors", "settings", "files", "strict_yaml"}
 MODEL = BASE | {"backends", "prompts", "constitution"}
 DOMAIN = {"critique", "judge", "contexts", "agreement", "ratings", "spotcheck", "formats"}
 FILES = {"store", "jobs"}
@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(PROGRAMS, MODEL | DOMAIN),
     **dict.fromkeys(MODEL - BASE, BASE),
     # Within the lowest group: settings are a record, and all may raise errors.
-    **dict.fromkeys(("settings", "strict_yaml"), {"records", "errors"}),
+    **dict.fromkeys(("settings", "files", "strict_yaml"), {"records", "errors"}),
     "records": {"errors"},
     "errors": set(),
 }
