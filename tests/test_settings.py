@@ -13,9 +13,7 @@ def test_the_default_home_lies_under_data_local(monkeypatch: pytest.MonkeyPatch)
     assert Settings.from_environment().home == ROOT / "data" / "local"
 
 
-def test_the_option_beats_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_option_beats_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CAI_HOME", str(tmp_path / "environment"))
     assert Settings.from_environment().home == tmp_path / "environment"
     assert Settings.from_environment(tmp_path / "option").home == tmp_path / "option"
