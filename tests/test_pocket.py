@@ -162,7 +162,8 @@ def test_an_interval_counts_acts_not_rows() -> None:
 
 def test_unknown_aspects_in_a_constitution_are_refused_by_name(tmp_path) -> None:
     shipped = shipped_texts().root / "data" / "pocket"
-    bad = "name: x\nsupervised:\n  - {id: p, tags: [charm], critique_request: a, revision_request: b}\n"
+    row = "{id: p, tags: [charm], critique_request: a, revision_request: b}"
+    bad = f"name: x\nsupervised:\n  - {row}\n"
     (tmp_path / "x.yaml").write_text(bad)
     with pytest.raises(ValueError, match="charm"):
         principles.load(shipped, tmp_path)
