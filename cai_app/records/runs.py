@@ -1,0 +1,87 @@
+"""Runs: what one is asked for, its config, and how it is."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from cai_app.records.base import Options, Record
+
+RunState = Literal[
+    "queued", "starting", "running", "stopping", "stopped", "paused", "failed", "done", "dead"
+]
+
+
+class GenerateOptions(Options):
+    """What `generate` is asked for: pairs of drafts, or critique-revision chains (CAI 3.1).
+
+    `batch` prompts are written together; it is part of the result, as a model's last bits depend
+    on what shares a batch.
+    """
+
+    mode: Literal["pairs", "chains"] = "pairs"
+    backend: str = "pocket"
+    constitution: str = "harmless"
+    rounds: int = Field(default=4, ge=1, le=4)
+    limit: int | None = Field(default=None, gt=0)
+    seed: int = Field(default=0, ge=0)
+    temperature: float = Field(default=1.0, ge=0, le=5, allow_inf_nan=False)
+    few_shot: int = Field(default=5, ge=0)
+    max_tokens: int = Field(default=160, gt=0, le=8192)
+    batch: int = Field(default=16, gt=0, le=1024)
+
+
+class RunConfig(Record):
+    """config.yaml of a run directory: all that its worker needs to know, frozen at the start.
+
+    `device` is None for a run that needs none (a remote model); `memory` is the estimate in bytes,
+    0 where unknown; `inputs` are the snapshots beside it by file name, with their sha256.
+    """
+
+    kind: str
+    id: str
+    created: float
+    device: int | None = None
+    memory: int = 0
+    options: dict[str, Any] = Field(default_factory=dict)
+    inputs: dict[str, str] = Field(default_factory=dict)
+
+
+class RunStatus(Record):
+    """status.json of a run directory, written by whoever holds its run.lock.
+
+    Times are seconds since 1970; `rate` is in `unit` a second; `pid` is the worker's, and true
+    while run.lock is held.
+    """
+
+    # A file of a newer version is still readable.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    kind: str
+    state: RunState
+    created: float
+    queued: float
+    started: float | None = None
+    ended: float | None = None
+    updated: float
+    pid: int | None = None
+    done: int = 0
+    total: int | None = None
+    unit: str = "steps"
+    rate: float | None = None
+    note: str = ""
+    error: str | None = None
+    outputs: tuple[str, ...] = ()
+    metrics: dict[str, float] = Field(default_factory=dict)
+
+
+class RunInfo(RunStatus):
+    """A run as it is now: its status, with what the locks say.
+
+    `state` may be `dead`, `note` names what a queued run waits for, `outputs` are whole paths, and
+    `eta_s` is how many seconds are left at the present rate.
+    """
+
+    path: str
+    command: tuple[str, ...] = ()
+    eta_s: float | None = None
