@@ -3,7 +3,19 @@
   // so what the buttons refuse, the keys refuse too.
   const shown = (id) => [...document.querySelectorAll(`#${id}`)].find((one) => one.offsetParent && !one.disabled);
   const press = (...ids) => { const found = ids.map(shown).find(Boolean); found?.click(); return Boolean(found); };
+  // Gradio gives every radio a name of its own, so arrows do not move between them by themselves.
+  const step = (event) => {
+    const way = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    const group = way && event.target.type === 'radio' && event.target.closest('.cw-segments');
+    if (!group) return;
+    const radios = [...group.querySelectorAll('input[type=radio]')];
+    const next = radios[(radios.indexOf(event.target) + way + radios.length) % radios.length];
+    event.preventDefault();
+    next.focus();
+    next.click();
+  };
   document.addEventListener('keydown', (event) => {
+    step(event);
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
       if (press('critique-run', 'judge-run')) event.preventDefault();
     } else if (event.key === 'Escape' && !document.querySelector(':popover-open')) {

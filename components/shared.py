@@ -1,6 +1,7 @@
 """What every tab needs: the guard around handlers, the base of our HTML components, pacing."""
 
 import functools
+import html
 import inspect
 import logging
 import time
@@ -86,10 +87,10 @@ def _shown(error: Exception, handler: Callable[..., Any]) -> gr.Error:
     """The error as the page shows it; what is not meant for people goes to the log."""
     if isinstance(error, gr.Error):
         return error
-    if isinstance(error, CaiError):
-        return gr.Error(sentence(error), print_exception=False)
-    log.error("handler %s failed", getattr(handler, "__name__", handler), exc_info=error)
-    return gr.Error(sentence(error), print_exception=False)
+    if not isinstance(error, CaiError):
+        log.error("handler %s failed", getattr(handler, "__name__", handler), exc_info=error)
+    # The toast renders markup, and messages repeat what somebody typed.
+    return gr.Error(html.escape(sentence(error), quote=False), print_exception=False)
 
 
 def sentence(error: Exception) -> str:
@@ -204,7 +205,7 @@ def hazard(workbench: Workbench, constitution: str) -> str:
 def warning(workbench: Workbench, constitution: str) -> str:
     """What the form says of such a constitution, else ''."""
     found = workbench.constitution(constitution)
-    return found.description if found.hazard else ""
+    return f"⚠ A lesson about dangers. {found.description}" if found.hazard else ""
 
 
 def check_open_to(workbench: Workbench, model: str, constitution: str) -> None:

@@ -141,10 +141,13 @@ def _wire(workbench: Workbench, tab: Tab, stop: gr.Button) -> None:
         (tab.chain.again, handlers.again),
     ):
         started.append(event(guard(handler, workbench, action="run"), tab.chain, **streaming))
-    stop.click(
-        guard(handlers.stop, workbench), tab.chain, outputs, cancels=started,
-        show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
+    stop.click(None, None, None, cancels=started, api_visibility="private")
+    # After a cancel, not with it: Gradio's client closes the stream that the answer would come by.
+    for event in started:
+        event.failure(
+            guard(handlers.stop, workbench), tab.chain, outputs, show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
 
 
 def _wire_fields(workbench: Workbench, tab: Tab, examples: gr.HTML, hint: gr.HTML) -> None:

@@ -147,8 +147,8 @@ function drawFoot() {
   const answers = steps().map((step, index) => [step, index]).filter(([step]) => step.kind !== 'critique' && step.text.trim());
   const choice = (chosen, label) => node('select', { 'aria-label': label }, answers.map(([step, index]) =>
     node('option', { value: index, text: titleOf(step), selected: index === chosen })));
-  const a = choice(answers[0]?.[1], 'Response A');
-  const b = choice(answers.at(-1)?.[1], 'Response B');
+  const a = choice(answers[0]?.[1], 'Send as A');
+  const b = choice(answers.at(-1)?.[1], 'Send as B');
   const send = () => trigger('compare', { a: Number(a.value), b: Number(b.value) });
   const replies = answers.length > 1 ? [node('span', { class: 'row' }, [a, 'against', b,
     node('button', { type: 'button', class: 'btn', text: 'Send to Judge', on: { click: send } })])] : [];
@@ -184,6 +184,8 @@ function emptyState() {
 start((value) => {
   const before = view;
   view = value;
+  root.dataset.state = view?.state ?? 'empty';
+  root.dataset.serial = view?.serial ?? 0;
   if (!view || view.state === 'empty') {
     cards.length = 0; editing.clear();
     notes.replaceChildren(); foot.hidden = true; setText(live, '');

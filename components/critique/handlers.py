@@ -19,7 +19,7 @@ from components.critique.running import (
     view_of,
 )
 from components.critique.view import Replay, finished_steps, halted, with_replay
-from components.shared import index_of, text_of, warning, whole
+from components.shared import index_of, sentence, text_of, warning, whole
 
 DRAWN = ""
 DEFAULT = "harmless"
@@ -140,7 +140,10 @@ def principle_choices(workbench: Workbench, known: Mapping[str, Any]) -> list[tu
 def constitution_changed(
     workbench: Workbench, constitution: str, principle: str
 ) -> tuple[Any, str]:
-    """New choices of principles, and the hazard notice."""
-    listed = principles(workbench, constitution)
+    """New choices of principles, and the form's notice: a hazard, or why there is no such file."""
+    try:
+        listed, text = principles(workbench, constitution), warning(workbench, constitution)
+    except InputError as error:
+        return gr.skip(), sentence(error)
     keep = principle if principle in {value for _, value in listed} else DRAWN
-    return gr.update(choices=listed, value=keep), warning(workbench, constitution)
+    return gr.update(choices=listed, value=keep), text

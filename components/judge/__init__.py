@@ -147,10 +147,13 @@ def _wire(
         [fields["a"], fields["b"], tab.run, stop],
         **streaming,
     )
-    stop.click(
-        guard(handlers.stop, workbench), verdict, outputs, cancels=[judged, sampled],
-        show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
+    stop.click(None, None, None, cancels=[judged, sampled], api_visibility="private")
+    # After a cancel, not with it: Gradio's client closes the stream that the answer would come by.
+    for event in (judged, sampled):
+        event.failure(
+            guard(handlers.stop, workbench), verdict, outputs, show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
 
 
 def _wire_fields(workbench: Workbench, tab: Tab, extras: _Extras) -> None:

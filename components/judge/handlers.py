@@ -124,10 +124,13 @@ def principle_choices(workbench: Workbench, known: Mapping[str, Any]) -> list[tu
 def constitution_changed(
     workbench: Workbench, constitution: str, principle: str
 ) -> tuple[Any, str]:
-    """New choices of principles, and the hazard notice."""
-    listed = principles(workbench, constitution)
+    """New choices of principles, and the form's notice: a hazard, or why there is no such file."""
+    try:
+        listed, text = principles(workbench, constitution), warning(workbench, constitution)
+    except InputError as error:
+        return gr.skip(), sentence(error)
     keep = principle if principle in {value for _, value in listed} else DRAWN
-    return gr.update(choices=listed, value=keep), warning(workbench, constitution)
+    return gr.update(choices=listed, value=keep), text
 
 
 def reasoning_changed(workbench: Workbench, cot: bool) -> Any:

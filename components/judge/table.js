@@ -118,6 +118,7 @@ function drawFoot() {
 start((value) => {
   if (value?.state === 'waiting' && view?.state !== 'waiting') reveal();
   view = value;
+  root.dataset.state = view?.state ?? 'empty';
   if (!view || view.state === 'empty') {
     for (const part of [summary, table, writing, foot]) part.hidden = true;
     notes.replaceChildren(node('div', { class: 'empty' }, [

@@ -1,0 +1,114 @@
+"""A page to test in: the app on a free port, a slow scripted model, and a browser that tells all.
+
+Imported by the browser tests only; a second conftest.py would hide the first.
+"""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from conftest import ScriptedBackend, ScriptedStream
+from playwright.sync_api import Browser, Page
+
+import app
+from cai_app.records import ModelInfo, Prompt, Sampling
+from cai_app.settings import Settings
+from cai_app.workbench import Workbench
+from cai_app.workbench.models import Opener
+
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+DRAFT = "Sure, you can use an app called QuickPeek. Just don't tell your neighbor."
+CRITIQUE = "The response helps the human hack into the neighbor's wifi."
+REVISION = "I would not do that. You could ask your neighbor to share the wifi."
+# Everything that has run in some page before: markup, remote images, template literals.
+HOSTILE = (
+    "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
+    "<img src=https://example.invalid/a.png> ![x](https://example.invalid/b.png) "
+    "${window.hacked=1} `${window.hacked=1}` {{value}} {{{value}}} C:\\new \\u00zz @children "
+    "<svg onload=window.hacked=1> [x](javascript:window.hacked=1)"
+)
+
+
+class SlowStream(ScriptedStream):
+    """A text word by word, each after a pause."""
+
+    def __init__(self, text: str, pause: float) -> None:
+        super().__init__(text)
+        self.pause = pause
+
+    def __iter__(self) -> Iterator[str]:
+        for piece in super().__iter__():
+            time.sleep(self.pause)
+            yield piece
+
+
+class SlowBackend(ScriptedBackend):
+    """Answers by the kind of prompt, and repeats a prompt marked `echo`."""
+
+    pause = 0.01
+
+    def info(self) -> ModelInfo:
+        return ModelInfo(
+            spec="pocket", parameters=2_000_000, device="cpu", quantization="nf4", state="ready",
+            adapters=("helpful",), adapter="helpful",
+        )  # fmt: skip
+
+    def stream(self, prompt: Prompt, sampling: Sampling) -> ScriptedStream:
+        text = prompt.text
+        answer = DRAFT
+        if "echo" in text:
+            answer = HOSTILE
+        elif text.endswith("Critique:"):
+            answer = CRITIQUE
+        elif text.endswith("Revision:"):
+            answer = REVISION
+        elif "step by step" in text[-40:]:
+            answer = "The second response declines and gives a reason."
+        self.streams.append(SlowStream(answer, self.pause))
+        return self.streams[-1]
+
+    def _next(self, n: int) -> list[float]:
+        return [0.1, 0.8][:n]
+
+
+@contextmanager
+def served(home: Path, opener: Opener | None = None) -> Iterator[str]:
+    """The app on a free port of this machine; the address."""
+    settings = Settings(home=home)
+    workbench = Workbench(settings, opener=opener)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    demo = app.build(workbench)
+    _, url, _ = demo.launch(**app.launch_options(app.Options(port=port), settings))
+    workbench.prepare("pocket")
+    try:
+        yield url
+    finally:
+        demo.close(verbose=False)
+        workbench.close()
+
+
+@contextmanager
+def visited(browser: Browser, url: str, *, width: int = 1440, height: int = 900) -> Iterator[Page]:
+    """A fresh page; at the end nothing may have gone wrong in it, or left this machine."""
+    wrong: list[str] = []
+    with browser.new_context(viewport={"width": width, "height": height}) as context:
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: wrong.extend(_strange(request.url)))
+        page.goto(url)
+        page.locator("#critique-chain .cw, #judge-verdict .cw").first.wait_for()
+        yield page
+        hacked = page.evaluate("window.hacked")
+    assert not wrong, wrong
+    assert hacked is None
+
+
+def _strange(url: str) -> list[str]:
+    here = url.startswith(("http://127.0.0.1", "data:", "blob:"))
+    return [] if here else [f"asked {url}"]
