@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cai_app.commands import bench, constitution, critique, judge, models, pocket
+from cai_app.commands import bench, constitution, critique, generate, judge, models, pocket, runs
 from cai_app.commands.output import Usage, one_line
 from cai_app.errors import CaiError
 from cai_app.settings import Settings
@@ -17,6 +17,8 @@ Command = Callable[[list[str], Settings], int]
 COMMANDS: dict[str, tuple[Command, str]] = {
     "critique": (critique.main, "draft, critique and revise an answer"),
     "judge": (judge.main, "ask which of two responses is better"),
+    "generate": (generate.main, "write pairs or chains for a list of prompts"),
+    "runs": (runs.main, "list, show, stop, kill, resume or delete runs"),
     "models": (models.main, "list the models that are here"),
     "constitution": (constitution.main, "list, show or validate constitutions"),
     "pocket": (pocket.main, "write the pocket corpus, train and evaluate the pocket model"),

@@ -34,7 +34,8 @@ class RunConfig(Record):
     """config.yaml of a run directory: all that its worker needs to know, frozen at the start.
 
     `device` is None for a run that needs none (a remote model); `memory` is the estimate in bytes,
-    0 where unknown; `inputs` are the snapshots beside it by file name, with their sha256.
+    0 where unknown; `inputs` are the snapshots beside it by file name, with their sha256;
+    `provenance` says what they were taken from, and under which templates.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class RunConfig(Record):
     memory: int = 0
     options: dict[str, Any] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)
+    provenance: dict[str, str] = Field(default_factory=dict)
 
 
 class RunStatus(Record):

@@ -1,17 +1,14 @@
-"""The writing side of a run directory: locks, status, metrics, stopping, exit.
+"""The writing side of a run directory: status, metrics, the device, stopping.
 
-Every worker is `main(program, …)` around a function of one `Run`. Reading is left to jobs.
+Beginning and ending a worker is left to program, reading to jobs.
 """
 
 import contextlib
 import hashlib
 import logging
-import os
-import signal
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,13 +17,12 @@ import yaml
 
 from cai_app import files
 from cai_app.backends import memory
-from cai_app.errors import BusyError, CaiError, InputError
+from cai_app.errors import InputError
 from cai_app.records import RunConfig, RunState, RunStatus
 from cai_app.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 5.0  # seconds for run.lock: readers hold it for an instant
 _NAP = 0.25  # seconds between two looks at a device that is held
 _STATUS_EVERY = 0.5  # seconds
 _RATE_OVER = 60.0  # seconds
@@ -66,6 +62,16 @@ class Run:
         if hashlib.sha256(path.read_bytes()).hexdigest() != known:
             raise InputError(f"{path} has changed since the run was started; start the run anew")
         return path
+
+    def check_same(self, what: str, value: str) -> None:
+        """Raises InputError where the program has changed in a way that would mix two kinds of
+        rows in one run."""
+        begun = self.config.provenance.get(what, value)
+        if begun != value:
+            raise InputError(
+                f"the {what.replace('_', ' ')} was {begun} when the run was started and is {value} "
+                "now; start the run anew"
+            )
 
     def set(self, state: RunState | None = None, **changes: Any) -> None:
         """Write the status, at once."""
@@ -149,47 +155,6 @@ class Run:
             self._device.release()
 
 
-def main(program: Callable[[Run], None], argv: Sequence[str], *, what: str) -> int:
-    """Run a worker on the directory that argv names. Exit codes: 0 done or stopped, 1 failed."""
-    if len(argv) != 1 or argv[0].startswith("-"):
-        print(f"usage: RUN_DIR\n\n{what}\nRUN_DIR is made by: python -m cai_app {what.split()[0]}")
-        return 0 if argv[:1] in (["-h"], ["--help"]) else 2
-    # Tokenizers, weights and adapters are read from disk only.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    path = Path(argv[0]).absolute()
-    try:
-        with opened(path) as run:
-            return _exit_code(program, run)
-    except CaiError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[Run]:
-    """The run in this directory, locked. Raises BusyError where a worker is on it already."""
-    config, status = read_config(path), read_status(path)
-    with files.Lock(path / "run.lock") as lock:
-        if not lock.take(str(os.getpid()), patience=_PATIENCE):
-            raise BusyError(f"a worker is on {path.name} already; see its log.txt")
-        status = read_status(path)
-        if status.state == "done":
-            raise InputError(f"{path.name} is done; there is nothing left to do")
-        run = Run(path, config, status)
-        run.stopping = (path / "stop").exists()
-        previous = {number: signal.signal(number, run.on_signal) for number in _SIGNALS}
-        try:
-            with _logging(path):
-                yield run
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-            run.free_device()
-
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
 def read_config(path: Path) -> RunConfig:
     """config.yaml; InputError where the folder is no run."""
     try:
@@ -205,73 +170,11 @@ def read_status(path: Path) -> RunStatus:
         return RunStatus.model_validate_json((path / "status.json").read_bytes())
     except (OSError, ValueError):
         config = read_config(path)
-        fields = {"id": config.id, "kind": config.kind, "created": config.created}
-        return RunStatus(state="queued", queued=config.created, updated=time.time(), **fields)
-
-
-def _exit_code(program: Callable[[Run], None], run: Run) -> int:
-    try:
-        begun = {"started": time.time(), "ended": None, "error": None, "rate": None}
-        run.set("starting", pid=os.getpid(), note="", **begun)
-        run.check()
-        program(run)
-        return _end(run, "done")
-    except Stopped:
-        return _end(run, "stopped", note="stopped; resume goes on from here")
-    except Paused as reason:
-        return _end(run, "paused", note=str(reason))
-    except CaiError as error:
-        log.error("%s", error)
-        return _end(run, "failed", error=str(error))
-    except MemoryError:
-        log.exception("out of memory")
-        return _end(run, "failed", error=_no_memory(run))
-    except Exception as error:  # a bug: its traceback is in the log, its last line in the status
-        log.exception("the run failed")
-        out = "out of memory" in str(error).lower()
-        said = _no_memory(run) if out else f"{type(error).__name__}: {error}; see log.txt"
-        return _end(run, "failed", error=said)
-
-
-def _no_memory(run: Run) -> str:
-    need = f" (estimated at {memory.text(run.config.memory)})" if run.config.memory else ""
-    return (
-        f"out of memory{need}; unload the page's live model, take a smaller batch or a smaller "
-        "model, and resume"
-    )
-
-
-def _end(run: Run, state: RunState, *, note: str = "", error: str | None = None) -> int:
-    """Write the end, whatever it is. A full disk has room for it in the file's old place."""
-    run.free_device()
-    fields = {"ended": time.time(), "note": note, "error": error, "pid": None}
-    try:
-        (run.path / "stop").unlink(missing_ok=True)
-        run.set(state, **fields)
-    except files.DiskFullError:
-        with (run.path / "status.json").open("r+b") as file:
-            file.write(run.status.model_dump_json().encode())
-            file.truncate()
-    log.info("%s %s%s", run.status.id, state, f": {error or note}" if error or note else "")
-    return 1 if state == "failed" else 0
-
-
-@contextlib.contextmanager
-def _logging(path: Path) -> Iterator[None]:
-    """Log to log.txt. Where jobs started us, standard output is that file already."""
-    target = path / "log.txt"
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
-    root = logging.getLogger()
-    if not (target.exists() and os.path.samestat(os.fstat(1), target.stat())):
-        handlers.append(logging.FileHandler(target, encoding="utf-8"))
-    for one in handlers:
-        one.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
-        root.addHandler(one)
-    level, _ = root.level, root.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
-        for one in handlers:
-            root.removeHandler(one)
-            one.close()
+        return RunStatus(
+            id=config.id,
+            kind=config.kind,
+            state="queued",
+            created=config.created,
+            queued=config.created,
+            updated=time.time(),
+        )

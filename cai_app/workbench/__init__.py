@@ -12,14 +12,23 @@ from cai_app.records import ModelInfo, Step, Transcript
 from cai_app.settings import Settings
 from cai_app.workbench import examples
 from cai_app.workbench.models import Models, Opener
+from cai_app.workbench.runs import Runs
 from cai_app.workbench.shapes import (
     critique_json,
     judge_json,
     read_transcript,
+    run_json,
     write_transcript,
 )
 
-__all__ = ["Workbench", "critique_json", "judge_json", "read_transcript", "write_transcript"]
+__all__ = [
+    "Workbench",
+    "critique_json",
+    "judge_json",
+    "read_transcript",
+    "run_json",
+    "write_transcript",
+]
 
 
 class Workbench:
@@ -28,6 +37,7 @@ class Workbench:
     def __init__(self, settings: Settings, *, opener: Opener | None = None) -> None:
         self.settings = settings
         self._models = Models(settings, opener)
+        self.runs = Runs(settings)
 
     @property
     def read_only(self) -> bool:
@@ -139,5 +149,6 @@ class Workbench:
         return examples.pairs(self.settings)
 
     def close(self) -> None:
-        """Close every model that was opened."""
+        """Close every model that was opened; runs go on."""
+        self.runs.close()
         self._models.close()

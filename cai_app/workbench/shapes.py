@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cai_app.errors import InputError
-from cai_app.records import Transcript, Verdict
+from cai_app.records import RunInfo, Transcript, Verdict
 
 
 def critique_json(transcript: Transcript) -> dict[str, Any]:
@@ -57,6 +57,13 @@ def judge_json(verdict: Verdict) -> dict[str, Any]:
         "rationale": verdict.rationale,
         "unscored_reason": verdict.unscored_reason,
     }
+
+
+def run_json(info: RunInfo) -> dict[str, Any]:
+    """What commands print of a run: what it is and came to, then how it stands."""
+    fields = info.model_dump(mode="json", exclude={"id", "pid", "queued"})
+    first = ("kind", "state", "error", "outputs", "metrics")
+    return {"run": info.id, **{name: fields.pop(name) for name in first}, **fields}
 
 
 def write_transcript(transcript: Transcript) -> str:

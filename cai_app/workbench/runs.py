@@ -1,0 +1,138 @@
+"""Runs, for page and commands alike: plan, start, list, follow, stop, resume, delete."""
+
+import logging
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+from cai_app import jobs
+from cai_app.errors import CaiError, InputError
+from cai_app.records import GenerateOptions, RunInfo
+from cai_app.settings import Settings
+from cai_app.workbench import generation
+
+log = logging.getLogger(__name__)
+
+_QUEUE_EVERY = 1.0  # seconds
+_STOP_WAIT = 30.0  # seconds
+Ingest = Callable[[], object]
+Rows = tuple[list[dict[str, Any]], int]
+
+
+class Runs:
+    """The runs of a home. Keeps nothing: every answer is read from the run directories."""
+
+    def __init__(self, settings: Settings, *, ingest: Ingest | None = None) -> None:
+        """`ingest` takes finished runs into the store; it is called when one has ended."""
+        self.settings = settings
+        self._ingest = ingest
+        self._closing = threading.Event()
+        self._keeper: threading.Thread | None = None
+
+    def list(self) -> list[RunInfo]:
+        """All runs, the newest first."""
+        return jobs.list_all(self.settings)
+
+    def read(self, id: str) -> RunInfo:
+        """One run, by its id or a part of it that no other run has."""
+        return jobs.read(self.path(id))
+
+    def path(self, id: str) -> Path:
+        """The directory of a run."""
+        return jobs.find(self.settings, id)
+
+    def plan_generate(self, options: GenerateOptions, *, prompts: str) -> generation.Plan:
+        """What `generate` would do, without doing it."""
+        return generation.plan(options, prompts=prompts, settings=self.settings)
+
+    def generate(self, options: GenerateOptions, *, prompts: str) -> RunInfo:
+        """Queue a `generate` run; `prompts` is a file or a built-in name."""
+        self._check_may_run()
+        return jobs.start(
+            self.settings, generation.prepare(options, prompts=prompts, settings=self.settings)
+        )
+
+    def start(self, asked: jobs.NewRun) -> RunInfo:
+        """Queue a run of any kind."""
+        self._check_may_run()
+        return jobs.start(self.settings, asked)
+
+    def follow(self, id: str) -> Generator[RunInfo, None, None]:
+        """The run whenever it has changed, until it has ended; then its results are ingested."""
+        info: RunInfo | None = None
+        for info in jobs.follow(self.settings, self.path(id)):
+            yield info
+        if info is not None and info.state == "done":
+            self._take_in()
+
+    def stop(self, id: str) -> RunInfo:
+        """Ask a run to save and end; returns at once."""
+        return jobs.stop(self.path(id))
+
+    def wait(self, id: str, *, timeout_s: float = _STOP_WAIT) -> RunInfo:
+        """The run when it has ended, or as it is after so many seconds."""
+        return jobs.wait(self.path(id), timeout_s=timeout_s)
+
+    def kill(self, id: str) -> RunInfo:
+        """End a run's processes at once."""
+        return jobs.kill(self.path(id))
+
+    def resume(self, id: str) -> RunInfo:
+        """Queue a run that stopped, failed or died; it goes on from its last checkpoint."""
+        self._check_may_run()
+        return jobs.resume(self.settings, self.path(id))
+
+    def delete(self, id: str) -> RunInfo:
+        """Remove a run that is not at work; how it was before."""
+        path = self.path(id)
+        info = jobs.read(path)
+        jobs.delete(path)
+        return info
+
+    def log_tail(self, id: str) -> str:
+        """The end of a run's log."""
+        return jobs.log_tail(self.path(id))
+
+    def metrics(self, id: str, offset: int = 0) -> Rows:
+        """Rows of metrics.jsonl from a byte offset on, and the offset to go on from."""
+        return jobs.metrics(self.path(id), offset)
+
+    def keep_queue(self) -> None:
+        """Advance the queue in the background from now on, as the app does. Idempotent."""
+        if self._keeper is None and not self.settings.space:
+            self._keeper = threading.Thread(target=self._keep, name="queue", daemon=True)
+            self._keeper.start()
+
+    def close(self) -> None:
+        """Stop advancing the queue; runs go on."""
+        self._closing.set()
+        if self._keeper is not None:
+            self._keeper.join(timeout=5)
+
+    def _keep(self) -> None:
+        queue, done = jobs.Queue(self.settings), None
+        said = ""
+        try:
+            while not self._closing.wait(_QUEUE_EVERY):
+                try:
+                    queue.advance()
+                    ended = {info.id for info in self.list() if info.state == "done"}
+                    if ended != done:
+                        done = ended
+                        self._take_in()
+                    said = ""
+                except (CaiError, OSError) as error:  # the queue outlives a full disk
+                    if str(error) != said:
+                        log.warning("queue: %s", error)
+                    said = str(error)
+        finally:
+            queue.close()
+
+    def _take_in(self) -> None:
+        if self._ingest is not None:
+            self._ingest()
+
+    def _check_may_run(self) -> None:
+        if self.settings.space:
+            raise InputError("runs are off in this Space; copy it, or run it on your own machine")
