@@ -19,3 +19,7 @@ class BackendError(CaiError, RuntimeError):
 
 class BusyError(CaiError, RuntimeError):
     """Something else holds what is needed: the device, the database, a lock."""
+
+
+class StoreError(CaiError, RuntimeError):
+    """The store cannot be opened or written as it is: damaged, of a newer version, read-only."""
