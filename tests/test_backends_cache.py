@@ -42,14 +42,6 @@ def test_the_least_recently_used_leaf_goes_first() -> None:
     assert tree.bytes == 3 * COST
 
 
-def test_an_adapter_loaded_anew_is_forgotten_whole() -> None:
-    tree = PrefixTree(budget=10**6)
-    node = tree.add("x", [], (1, 2), kv(2), LOGITS)
-    tree.add("x", [node], (3, 4), kv(2), LOGITS)
-    tree.drop("x")
-    assert tree.find("x", [(1, 2)]) == [] and tree.bytes == 0
-
-
 @pytest.mark.parametrize("budget", [0, 30_000])
 def test_a_tiny_budget_never_changes_a_result(budget: int) -> None:
     """A random tree of prompts, branches, adapters and stops, against roomy caches."""

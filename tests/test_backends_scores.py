@@ -1,7 +1,9 @@
 """Choices, continuations and preference scores against the plain way: whole prompts, no cache."""
 
 import itertools
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,7 +118,7 @@ def test_streams_of_two_adapters_at_once_are_those_of_each_alone() -> None:
         assert plain[0] != plain[1]
 
 
-def test_an_adapter_written_anew_is_loaded_anew(tmp_path: Any) -> None:
+def test_an_adapter_written_anew_is_loaded_anew(tmp_path: Path) -> None:
     model = tiny.home().data / "pocket" / "m"
     prompts = [tiny.prompt(SHOTS, REST)]
     folder = tiny.save_adapter(model, tmp_path / "adapter", seed=11)
@@ -150,6 +152,43 @@ def test_merged_adapters_compute_what_peft_computes(backend: HuggingFaceBackend)
         engine.adapters.use(backend._key(engine))
         ours = engine.model(input_ids=ids).logits
     assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> str:
+    """A model of its own, so that it is loaded anew, with an adapter."""
+    model = tiny.home().data / "pocket" / "m"
+    folder = shutil.copytree(model, tmp_path / "model")
+    return f"hf:{folder}@{model.parent / 'adapters' / 'm' / 'helpful'}"
+
+
+def test_adapters_added_live_by_peft_give_the_same(
+    backend: HuggingFaceBackend, alone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way of larger models and GPUs, where 4-bit weights are not kept unpacked."""
+    monkeypatch.setattr("cai_app.backends.adapters.UNPACK_LIMIT", 0)
+    prompts, sampling = [tiny.prompt(SHOTS, REST)], [Sampling(seed=3, max_tokens=15)]
+    with tiny.opened(alone) as live, tiny.opened(alone.split("@")[0]) as bare:
+        found = live.choice_logprobs(prompts, CHOICES)
+        without = bare.choice_logprobs(prompts, CHOICES)
+        engine: Any = live._engine()
+        assert not engine.adapters.unpacked and engine.lean is None
+        assert found[0] == pytest.approx(backend.choice_logprobs(prompts, CHOICES)[0], abs=1e-4)
+        assert live.generate(prompts, sampling) == backend.generate(prompts, sampling)
+        assert live.choice_logprobs(prompts, CHOICES) == found != without
+
+
+def test_without_nf4_the_weights_are_bf16_and_the_page_is_told(
+    backend: HuggingFaceBackend, alone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cai_app.backends.weights.has_nf4", lambda device: False)
+    prompts = [tiny.prompt(SHOTS, REST[:n]) for n in (30, 50, 70)]
+    with tiny.opened(alone) as plain:
+        assert len(plain.generate(prompts, [Sampling(max_tokens=5)] * 3)) == 3
+        [row] = plain.choice_logprobs(prompts[:1], CHOICES)
+        assert row != backend.choice_logprobs(prompts[:1], CHOICES)[0]
+        info = plain.info()
+        assert info.quantization == "bf16" and "not 4-bit" in info.note
 
 
 def test_the_lean_step_is_in_use_and_gives_what_the_model_gives(
@@ -219,7 +258,7 @@ TEMPLATE = (
 )
 
 
-def test_a_model_with_a_chat_template_gets_turns_and_prefill(tmp_path: Any) -> None:
+def test_a_model_with_a_chat_template_gets_turns_and_prefill(tmp_path: Path) -> None:
     folder = tiny.save_model(tmp_path / "chat", chat_template=TEMPLATE)
     turns = (
         Turn(role="user", text="Can you help me?"),

@@ -52,23 +52,25 @@ class SharedPrefix:
         scale = options.get("scaling") or width**-0.5
         query = query.reshape(rows, groups, share * queries, width) * scale
 
-        own = query @ key.transpose(2, 3)  # [rows, groups, share * queries, keys]
+        # Scores and sums in float32 whatever the model computes in; products in the model's own.
+        own = (query @ key.transpose(2, 3)).float()  # [rows, groups, share * queries, keys]
         if attention_mask is not None:
             own = (own.unflatten(2, (share, queries)) + attention_mask[:, :, None]).flatten(2, 3)
         before_keys, before_values = self.prefix[module.layer_idx]
         flat = query.transpose(0, 1).reshape(groups, rows * share * queries, width)
-        before = flat @ before_keys[0].transpose(1, 2)
+        before = (flat @ before_keys[0].transpose(1, 2)).float()
 
         own_top, before_top = own.amax(-1, keepdim=True), before.amax(-1, keepdim=True)
         own, before = (own - own_top).exp_(), before.sub_(before_top).exp_()
-        above = own @ value
-        above_before = _rows(before @ before_values[0], rows)
-        before_top, before_sum = _rows(before_top, rows), _rows(before.sum(-1, keepdim=True), rows)
+        own_sum, before_sum = own.sum(-1, keepdim=True), before.sum(-1, keepdim=True)
+        own_mixed = own.to(value.dtype) @ value
+        before_mixed = _rows(before.to(value.dtype) @ before_values[0], rows)
+        before_top, before_sum = _rows(before_top, rows), _rows(before_sum, rows)
         top = torch.maximum(own_top, before_top)
         own_weight, before_weight = (own_top - top).exp_(), (before_top - top).exp_()
-        above = above * own_weight + above_before * before_weight
-        below = own.sum(-1, keepdim=True) * own_weight + before_sum * before_weight
-        out = (above / below).reshape(rows, heads, queries, width)
+        mixed = own_mixed * own_weight + before_mixed * before_weight
+        out = mixed / (own_sum * own_weight + before_sum * before_weight)
+        out = out.to(query.dtype).reshape(rows, heads, queries, width)
         return out.transpose(1, 2).contiguous(), None
 
 

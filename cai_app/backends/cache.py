@@ -153,15 +153,6 @@ class PrefixTree:
             self._shrink()
         return node
 
-    def drop(self, adapter: Hashable) -> None:
-        """Forget everything computed with an adapter (it was loaded anew)."""
-        root = self._roots.pop(adapter, None)
-        stack = list(root.children.values()) if root else []
-        while stack:
-            node = stack.pop()
-            stack += node.children.values()
-            self._forget(node)
-
     def _touch(self, path: Sequence[Node]) -> None:
         # From the leaf up: a parent is always more recent than its children, so the oldest node
         # is a leaf and can go.
@@ -173,10 +164,7 @@ class PrefixTree:
         while self.bytes > self.budget and self._recent:
             node = next(iter(self._recent.values()))
             assert not node.children, "the least recent node has children"
-            if node.parent is not None:
-                del node.parent.children[node.chunk]
-            self._forget(node)
-
-    def _forget(self, node: Node) -> None:
-        if self._recent.pop(id(node), None) is not None:
+            assert node.parent is not None, "roots are not counted"
+            del node.parent.children[node.chunk]
+            del self._recent[id(node)]
             self.bytes -= node.bytes

@@ -60,7 +60,7 @@ class Engine:
         self.lean = LeanLlama.of(weights.model, self.adapters)
         self.tree = PrefixTree(cache_bytes)
         on_gpu = self.device.type == "cuda"
-        self.slice_tokens = 16384 if on_gpu else 2048  # of one forward pass: bounds a live stall
+        self.slice_tokens = 8192 if on_gpu else 2048  # of one forward pass: bounds a live stall
         self.most_rows = 128 if on_gpu else 32
         self.batch_bytes = 8 * 2**30 if on_gpu else 2**29  # of keys and values in a batch
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads

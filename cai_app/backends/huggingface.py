@@ -131,14 +131,26 @@ class HuggingFaceBackend:
     def _work(self, module: str, verb: str, *args: Any) -> Work:
         engine = self._engine()
         function = getattr(import_module(f"cai_app.backends.{module}"), verb)
-        result = yield from function(engine, self._key(engine), *args)
-        return result
+        return (yield from self._explained(function(engine, self._key(engine), *args)))
 
     def _streaming(self, live: LiveStream, prompt: Prompt, sampling: Sampling) -> Work:
         from cai_app.backends.decode import stream
 
         engine = self._engine()
-        yield from stream(engine, self._key(engine), prompt, sampling, live)
+        work = stream(engine, self._key(engine), prompt, sampling, live)
+        return (yield from self._explained(work))
+
+    def _explained(self, work: Work) -> Work:
+        """Work on a device that may run out of memory, which is an ordinary failure."""
+        try:
+            return (yield from work)
+        except RuntimeError as error:
+            if type(error).__name__ != "OutOfMemoryError":  # torch's; not imported here
+                raise
+            raise BackendError(
+                f"The device has no memory left for this request to {self.spec}; shorten it, ask "
+                "for fewer at once, or stop the run that holds the device."
+            ) from error
 
     def _key(self, engine: "Engine") -> Any:
         """The adapter's key; loads it at first use, and again when its file has changed."""
