@@ -1,0 +1,60 @@
+"""Responses: one text in answer to one prompt."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cai_app.records import Record, Response
+from cai_app.store.paging import Page, Where, newest
+from cai_app.store.table import Table
+
+FROM_RUN = "{} IN (SELECT o.id FROM outputs o WHERE o.run = ? AND o.type = '{}')"
+
+
+class ResponseFilter(Record):
+    """Which responses; None is any. `source` also takes the id of a run that made them."""
+
+    source: str | None = None
+    model: str | None = None
+    adapter: str | None = None
+
+
+class Responses(Table[Response]):
+    """The table `responses`."""
+
+    name = "responses"
+    columns = ("id", "prompt", "text", "model", "adapter", "seed", "source")
+
+    def values(self, record: Response) -> tuple[Any, ...]:
+        return tuple(getattr(record, column) for column in self.columns)
+
+    def record(self, values: Sequence[Any]) -> Response:
+        # What is in the table was checked when it came in.
+        return Response.model_construct(**dict(zip(self.columns, values, strict=True)))
+
+    def where(self, wanted: ResponseFilter, search: str = "") -> Where:
+        """The conditions of a filter and a search through prompts and texts."""
+        where = Where()
+        if wanted.source is not None:
+            from_run = FROM_RUN.format("id", "response")
+            where.add(f"(source = ? OR {from_run})", wanted.source, wanted.source)
+        where.equal("model", wanted.model)
+        where.equal("adapter", wanted.adapter)
+        where.contains(("prompt", "text"), search)
+        return where
+
+    def page(
+        self,
+        wanted: ResponseFilter | None = None,
+        *,
+        search: str = "",
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Page[Response]:
+        """A page of responses, the newest first; `before` is the `next` of the page above."""
+        where = self.where(wanted or ResponseFilter(), search)
+        with self.db.cursor() as cursor:
+            rows, following = newest(
+                cursor, f"SELECT seq, {', '.join(self.columns)} FROM responses", "seq",
+                where=where, before=before, limit=limit, top=self.top(cursor),
+            )  # fmt: skip
+        return Page(rows=tuple(self.record(row[1:]) for row in rows), next=following)

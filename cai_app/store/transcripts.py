@@ -1,0 +1,67 @@
+"""Transcripts: whole critique-revision chains, with all that is needed to replay them."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from cai_app.records import Record, Transcript, transcript_id
+from cai_app.store.paging import Page, Where, newest
+from cai_app.store.responses import FROM_RUN
+from cai_app.store.table import Table
+
+
+class TranscriptFilter(Record):
+    """Which transcripts; None is any. `source` is a run."""
+
+    source: str | None = None
+    backend: str | None = None
+    constitution: str | None = None
+
+
+class Transcripts(Table[Transcript]):
+    """The table `transcripts`."""
+
+    name = "transcripts"
+    columns = (
+        "id", "prompt", "backend", "adapter", "constitution", "constitution_hash", "seed",
+        "draft", "revision", "transcript",
+    )  # fmt: skip
+
+    def values(self, record: Transcript) -> tuple[Any, ...]:
+        answers = [step.text for step in record.steps if step.kind != "critique"]
+        under = record.constitution
+        return (
+            transcript_id(record), record.prompt, record.backend, record.adapter,
+            under.name, under.hash, record.seed, answers[0] if answers else None,
+            answers[-1] if answers else None, record.model_dump_json(),
+        )  # fmt: skip
+
+    def record(self, values: Sequence[Any]) -> Transcript:
+        return Transcript.model_validate(json.loads(values[-1]))
+
+    def where(self, wanted: TranscriptFilter, search: str = "") -> Where:
+        """The conditions of a filter and a search through prompts, drafts and last revisions."""
+        where = Where()
+        if wanted.source is not None:
+            where.add(FROM_RUN.format("id", "transcript"), wanted.source)
+        where.equal("backend", wanted.backend)
+        where.equal("constitution", wanted.constitution)
+        where.contains(("prompt", "draft", "revision"), search)
+        return where
+
+    def page(
+        self,
+        wanted: TranscriptFilter | None = None,
+        *,
+        search: str = "",
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Page[Transcript]:
+        """A page of transcripts, the newest first; `before` is the `next` of the page above."""
+        where = self.where(wanted or TranscriptFilter(), search)
+        with self.db.cursor() as cursor:
+            rows, following = newest(
+                cursor, "SELECT seq, transcript FROM transcripts", "seq",
+                where=where, before=before, limit=limit, top=self.top(cursor),
+            )  # fmt: skip
+        return Page(rows=tuple(self.record(row) for row in rows), next=following)
