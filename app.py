@@ -111,7 +111,10 @@ def main(options: Options) -> None:
         ) from error
     print(f"{TITLE}: {url}", flush=True)
     workbench.prepare("pocket")
-    demo.block_thread()
+    try:
+        demo.block_thread()
+    finally:
+        workbench.close()
 
 
 def _own_hosts() -> list[Middleware]:

@@ -16,7 +16,12 @@
   };
   document.addEventListener('keydown', (event) => {
     step(event);
-    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+    const edit = event.target.closest?.('.edit');
+    const leave = edit && { Enter: (event.ctrlKey || event.metaKey) && '.go', Escape: '.cancel' }[event.key];
+    if (leave) {
+      event.preventDefault();
+      edit.querySelector(leave).click();
+    } else if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
       if (press('critique-run', 'judge-run')) event.preventDefault();
     } else if (event.key === 'Escape' && !document.querySelector(':popover-open')) {
       press('critique-stop', 'judge-stop');

@@ -41,7 +41,7 @@ function card(index) {
   it.area = node('textarea', { rows: 4, 'aria-label': 'Your text for this step' });
   it.edit = node('div', { class: 'edit' }, [it.area, node('div', { class: 'row' }, [
     node('button', { type: 'button', class: 'btn go', text: 'Go on from here', on: { click: () => commit(it) } }),
-    node('button', { type: 'button', class: 'btn', text: 'Cancel', on: { click: () => { editing.delete(index); draw(it); it.editButton.focus(); } } }),
+    node('button', { type: 'button', class: 'btn cancel', text: 'Cancel', on: { click: () => { editing.delete(index); draw(it); it.editButton.focus(); } } }),
     node('span', { class: 'meta', text: 'The steps after this one are written anew.' }),
   ])]);
   it.promptMeta = node('span', { class: 'meta' });

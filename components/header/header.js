@@ -17,7 +17,8 @@ const theme = node('button', { type: 'button', class: 'chip theme', 'aria-label'
   address.searchParams.set('__theme', dark ? 'dark' : 'light');
   window.history.replaceState(null, '', address);
 } } });
-root.append(node('strong', { class: 'brand', text: 'Constitutional AI Workbench' }), modelChip, adapterChip, teachingChip,
+const noteChip = node('span', { class: 'chip aside' });
+root.append(node('h1', { class: 'brand', text: 'Constitutional AI Workbench' }), modelChip, adapterChip, teachingChip, noteChip,
   node('span', { class: 'right' }, [constitutionChip, theme]), models, constitution);
 let drawn = '';
 
@@ -50,5 +51,8 @@ start((value) => {
   setText(modelText, parts.filter(Boolean).join(' · '));
   setText(adapterChip, `adapter: ${model.adapter ?? 'none'}`);
   setShown(teachingChip, value.teaching);
+  setShown(noteChip, Boolean(model.note));
+  setText(noteChip, model.note ?? '');
+  noteChip.title = model.note ?? '';
   drawModels(value); drawConstitution(value.constitution);
 });

@@ -54,7 +54,7 @@ function rationales(one) {
 function row(one) {
   const scored = one.p_a !== null;
   const cells = [
-    node('td', {}, [node('span', { class: 'question', text: one.question }), node('span', { class: 'meta id', text: one.id })]),
+    node('td', {}, [node('span', { class: 'question', text: one.question }), ' ', node('span', { class: 'meta id', text: one.id })]),
     node('td', {}, [scored ? bar(one.p_a, one.orders, view.clamp)
       : node('span', { class: 'tag bad', text: `unscored: ${one.unscored_reason ?? 'no reason given'}` })]),
     node('td', { class: 'n', text: fixed(one.p_a) }),
