@@ -32,7 +32,7 @@ check: $(VENV)/.ready-dev
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
-bench: $(VENV)/.ready
+bench: $(VENV)/.ready-dev
 	$(BIN)/python -m cai_app bench $(ARGS)
 
 format: $(VENV)/.ready-dev

@@ -163,3 +163,16 @@ def test_importing_it_loads_nothing_heavy(module: str) -> None:
 )
 def test_imports_are_read_right(statement: str, package: str, expected: list[str]) -> None:
     assert imported(ast.parse(statement).body[0], package) == expected
+
+
+def test_what_is_imported_is_pinned() -> None:
+    named = {"yaml": "pyyaml", "diff_match_patch": "diff-match-patch"}
+    pinned = {
+        line.split("==")[0].lower()
+        for path in ROOT.glob("requirements*.txt")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "==" in line
+    }
+    outside = {found.name.split(".")[0] for found in imports() if not ours(found.name)}
+    outside -= sys.stdlib_module_names
+    assert {named.get(name, name) for name in outside} <= pinned
