@@ -7,10 +7,22 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cai_app.commands import bench, constitution, critique, generate, judge, models, pocket, runs
-from cai_app.commands.output import Usage, one_line
+from cai_app.commands import (
+    backup,
+    bench,
+    constitution,
+    critique,
+    generate,
+    judge,
+    models,
+    pocket,
+    runs,
+    sql,
+)
+from cai_app.commands.output import Routed, Usage, one_line
 from cai_app.errors import CaiError
 from cai_app.settings import Settings
+from cai_app.workbench import Workbench, forward
 
 # Each takes its own arguments and the settings, and returns an exit code.
 Command = Callable[[list[str], Settings], int]
@@ -26,17 +38,59 @@ COMMANDS: dict[str, tuple[Command, str]] = {
 }
 
 
+# These need the store: they run in the app where there is one, else here.
+StoreCommand = Callable[[list[str], Workbench], int]
+STORE_COMMANDS: dict[str, tuple[StoreCommand, str]] = {
+    "sql": (sql.main, "ask the store: one SELECT"),
+    "backup": (backup.main, "copy the store to a new file"),
+}
+
+
 def main(argv: Sequence[str]) -> int:
     """Run one command. Exit codes: 0 done, 1 a `CaiError`, 2 wrong usage, 130 Ctrl-C."""
     # Tokenizers, weights and adapters are read from disk only.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    return _coded(lambda: _main(list(argv)))
+
+
+def run_with(argv: Sequence[str], workbench: Workbench) -> int:
+    """Run a command that needs the store with a workbench that has it; exit codes as in `main`."""
+
+    def run() -> int:
+        if not argv or argv[0] not in STORE_COMMANDS:
+            raise Usage(f"{' '.join(argv[:1])} is no command for the app")
+        workbench.ingest()
+        return STORE_COMMANDS[argv[0]][0](list(argv[1:]), workbench)
+
     try:
-        home, name, rest = _split(list(argv))
-        if name is None:
-            print(_help())
-            return 0
-        return COMMANDS[name][0](rest, Settings.from_environment(home))
+        return _coded(run)
+    except SystemExit as end:  # the parser's: wrong usage, or --help
+        return end.code if isinstance(end.code, int) else 1
+
+
+def _main(argv: list[str]) -> int:
+    home, name, rest = _split(argv)
+    if name is None:
+        print(_help())
+        return 0
+    settings = Settings.from_environment(home)
+    if name in COMMANDS:
+        return COMMANDS[name][0](rest, settings)
+    code = forward.call(settings.home, [name, *rest])
+    if code is not None:
+        return code
+    workbench = Workbench(settings)
+    try:
+        return run_with([name, *rest], workbench)
+    finally:
+        workbench.close()
+
+
+def _coded(run: Callable[[], int]) -> int:
+    """What it returns, or the exit code of what it raises, told on standard error."""
+    try:
+        return run()
     except Usage as error:
         print(f"{error}\n\n{_help()}", file=sys.stderr)
         return 2
@@ -48,8 +102,9 @@ def main(argv: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:
         # The reader has left (`… | head`): nothing more to say, nor at the last flush.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(sys.stdout, Routed):
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
@@ -70,14 +125,15 @@ def _split(argv: list[str]) -> tuple[Path | None, str | None, list[str]]:
             raise Usage(f"unknown option {option}")
     if not argv:
         raise Usage("name a command")
-    if argv[0] not in COMMANDS:
+    if argv[0] not in COMMANDS and argv[0] not in STORE_COMMANDS:
         raise Usage(f"unknown command {argv[0]}")
     return home, argv[0], argv[1:]
 
 
 def _help() -> str:
-    width = max(map(len, COMMANDS))
-    rows = [f"  {name:{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    found = [(name, what) for name, (_, what) in (*COMMANDS.items(), *STORE_COMMANDS.items())]
+    width = max(len(name) for name, _ in found)
+    rows = [f"  {name:{width}}  {what}" for name, what in found]
     return "\n".join(
         [
             "usage: python -m cai_app [--home DIR] COMMAND …",

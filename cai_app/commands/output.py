@@ -1,20 +1,71 @@
-"""What the commands share: parsing, one JSON value on standard output, errors in one line."""
+"""What the commands share: parsing, one JSON value on standard output, errors in one line.
+
+In the app several commands print at once, each to its own caller: a `Routed` stream in the place of
+standard output knows by the context which one is printing.
+"""
 
 import contextlib
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
 
 import tyro
 
 from cai_app.errors import CaiError
 
 T = TypeVar("T")
+Stream = ContextVar[TextIO | None]
+STDOUT: Stream = ContextVar("stdout", default=None)
+STDERR: Stream = ContextVar("stderr", default=None)
+FOLDER: ContextVar[Path | None] = ContextVar("folder", default=None)
 
 
 class Usage(CaiError):
     """The command line itself is wrong."""
+
+
+class Routed(io.TextIOBase):
+    """A stream that writes where the context says, else to the one it stands for."""
+
+    def __init__(self, own: TextIO, place: Stream) -> None:
+        self.own, self.place = own, place
+
+    def sink(self) -> TextIO:
+        """Where this context writes."""
+        return self.place.get() or self.own
+
+    def write(self, text: str) -> int:
+        return self.sink().write(text)
+
+    def flush(self) -> None:
+        self.sink().flush()
+
+    def isatty(self) -> bool:
+        return self.place.get() is None and self.own.isatty()
+
+    def fileno(self) -> int:
+        return self.own.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self.own.encoding
+
+
+def route() -> None:
+    """Put routed streams in place of standard output and error. Idempotent."""
+    if not isinstance(sys.stdout, Routed):
+        sys.stdout = Routed(sys.stdout, STDOUT)
+    if not isinstance(sys.stderr, Routed):
+        sys.stderr = Routed(sys.stderr, STDERR)
+
+
+def from_caller(path: Path) -> Path:
+    """A path as the caller means it: relative ones start at the caller's folder."""
+    return (FOLDER.get() or Path.cwd()) / path.expanduser()
 
 
 def parsed(form: Callable[..., T], argv: Sequence[str], name: str) -> T:
@@ -25,14 +76,29 @@ def parsed(form: Callable[..., T], argv: Sequence[str], name: str) -> T:
 @contextlib.contextmanager
 def only_json(wanted: bool) -> Iterator[Callable[[Any], None]]:
     """Gives a function that prints one JSON value; all else that is printed goes to stderr."""
-    out = sys.stdout
+    out = sys.stdout.sink() if isinstance(sys.stdout, Routed) else sys.stdout
 
     def show(value: Any) -> None:
         out.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
         out.flush()
 
-    with contextlib.redirect_stdout(sys.stderr if wanted else out):
+    with _diverted() if wanted else contextlib.nullcontext():
         yield show
+
+
+@contextlib.contextmanager
+def _diverted() -> Iterator[None]:
+    """Within, what this context prints goes to standard error."""
+    if not isinstance(sys.stdout, Routed):
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
+    err = sys.stderr.sink() if isinstance(sys.stderr, Routed) else sys.stderr
+    before = STDOUT.set(err)
+    try:
+        yield
+    finally:
+        STDOUT.reset(before)
 
 
 def one_line(error: BaseException) -> str:

@@ -1,13 +1,16 @@
-"""What the page and the commands both call: settings, models, constitutions, chains, verdicts."""
+"""What the page and the commands both call: models, constitutions, chains, verdicts, rows, runs."""
 
+import logging
+import threading
 from collections.abc import Generator, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from cai_app import constitution as constitutions
 from cai_app import critique, judge
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
-from cai_app.errors import InputError
+from cai_app.errors import BusyError, CaiError, InputError
 from cai_app.records import ModelInfo, Step, Transcript
 from cai_app.settings import Settings
 from cai_app.workbench import examples
@@ -21,6 +24,9 @@ from cai_app.workbench.shapes import (
     write_transcript,
 )
 
+if TYPE_CHECKING:
+    from cai_app.store import IngestedRun, Store
+
 __all__ = [
     "Workbench",
     "critique_json",
@@ -30,6 +36,8 @@ __all__ = [
     "write_transcript",
 ]
 
+log = logging.getLogger(__name__)
+
 
 class Workbench:
     """Built once by whoever needs it; models are opened when first asked for, and shared."""
@@ -37,12 +45,45 @@ class Workbench:
     def __init__(self, settings: Settings, *, opener: Opener | None = None) -> None:
         self.settings = settings
         self._models = Models(settings, opener)
-        self.runs = Runs(settings)
+        self._store: Store | None = None
+        self._opening = threading.Lock()
+        self.runs = Runs(settings, ingest=self._take_in)
 
     @property
     def read_only(self) -> bool:
         """On a Space: look and run, keep nothing."""
         return self.settings.space
+
+    @property
+    def store(self) -> "Store":
+        """The home's store, opened when first asked for and owned until `close`.
+
+        Raises BusyError naming who holds it, StoreError where it cannot be used as it is.
+        """
+        # Only now: DuckDB takes longer to import than the page takes to show.
+        from cai_app.store import Store
+
+        with self._opening:
+            if self._store is None:
+                self._store = Store(self.settings.home)
+                self._store.constitutions.add(self.constitutions())
+            return self._store
+
+    def ingest(self) -> "list[IngestedRun]":
+        """Take the outputs of finished runs into the store; what is in already stays as it is."""
+        from cai_app.store import ingest_finished
+
+        return ingest_finished(self.settings.home, self.store)
+
+    def _take_in(self) -> None:
+        """`ingest` after a run: its outputs are safe in its folder, so nobody is kept from going
+        on. Whoever has the store, or opens it next, takes them in."""
+        try:
+            self.ingest()
+        except BusyError as error:
+            log.info("%s", error)
+        except CaiError as error:
+            log.error("%s", error)
 
     def open(self, spec: str) -> Backend:
         """The backend of a spec, opened once; its verbs wait until the weights are loaded."""
@@ -149,6 +190,10 @@ class Workbench:
         return examples.pairs(self.settings)
 
     def close(self) -> None:
-        """Close every model that was opened; runs go on."""
+        """Close the store and every model that was opened; runs go on."""
         self.runs.close()
+        with self._opening:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
         self._models.close()
