@@ -21,6 +21,7 @@ import tyro
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from cai_app.commands.serving import serve_commands
 from cai_app.errors import CaiError, InputError
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
@@ -103,17 +104,20 @@ def main(options: Options) -> None:
     workbench = Workbench(settings)
     demo = build(workbench)
     try:
-        _, url, _ = demo.launch(**launched)
+        served, url, _ = demo.launch(**launched)
     except OSError as error:
         raise InputError(
             f"port {options.port} is taken; stop what listens there, or choose another: --port "
             f"{options.port + 1}"
         ) from error
     print(f"{TITLE}: {url}", flush=True)
+    announced = None if settings.space else serve_commands(served, workbench, url=url)
     workbench.prepare("pocket")
     try:
         demo.block_thread()
     finally:
+        if announced:
+            announced.withdraw()
         workbench.close()
 
 

@@ -1,6 +1,6 @@
 """Imports go one way. Read from the syntax trees, so a deferred import counts like any other.
 
-app, commands -> components (app only) -> workbench
+app -> commands (to serve them) -> workbench; app -> components -> workbench
   -> store, jobs, spotcheck, critique, judge, contexts, agreement, ratings, formats
   -> backends, prompts, constitution -> records, errors, settings, files, strict_yaml
 work, pocket, bench -> the last three groups without store and jobs
@@ -26,7 +26,7 @@ PROGRAMS = {"bench", "work", "pocket"}
 UPPER = MODEL | DOMAIN | FILES | {"workbench"}
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "app": UPPER | {"components"},
+    "app": UPPER | {"components", "commands"},
     "components": UPPER,
     "__main__": BASE | {"commands"},
     "commands": UPPER | PROGRAMS,
