@@ -26,8 +26,8 @@ def told(backend: HuggingFaceBackend, prompt: Prompt, sampling: Sampling) -> str
 
 
 def test_the_model_is_in_nf4_and_says_so(backend: HuggingFaceBackend) -> None:
-    backend.count_tokens("wait for the weights")
-    info = backend.info()
+    while (info := backend.info()).state == "loading":
+        time.sleep(0.05)
     assert (info.state, info.quantization, info.adapter) == ("ready", "nf4", "helpful")
 
 

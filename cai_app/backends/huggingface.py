@@ -7,18 +7,27 @@ import re
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cai_app.backends.live import LiveStream
 from cai_app.backends.loop import Work
 from cai_app.backends.shared import Base
 from cai_app.errors import BackendError, InputError
-from cai_app.records import Completion, ModelInfo, Prompt, Sampling, TokenScore
+from cai_app.records import Completion, ModelInfo, Prompt, Sampling, TokenScore, Turn
 
 if TYPE_CHECKING:
     from cai_app.backends.engine import Engine
 
 CACHE_BYTES = 512 * 2**20
+# Asked once of every model when it opens: the first click then finds adapter and kernels ready.
+WARM_UP = (
+    [
+        Prompt(
+            segments=("\n\nHuman: Hello\n\nAssistant:",), turns=(Turn(role="user", text="Hello"),)
+        )
+    ],
+    [Sampling(temperature=0, max_tokens=2)],
+)
 
 
 class HuggingFaceBackend:
@@ -42,6 +51,7 @@ class HuggingFaceBackend:
         words = folder / "vocabulary.txt"
         self._words = set(words.read_text(encoding="utf-8").split()) if words.is_file() else None
         self._base = Base.open(folder, dialogue=dialogue, cache_bytes=cache_bytes)
+        self._warm = self._base.loop.submit(self._work("decode", "generate", *WARM_UP))
 
     def info(self) -> ModelInfo:
         """Size, device, quantization, state and adapters, without waiting for weights."""
@@ -51,11 +61,22 @@ class HuggingFaceBackend:
             parameters=base.parameters,
             device=base.device,
             quantization=base.quantization,
-            state=base.state if not self._closed else "available",
+            state=self._state(),
             adapters=self._adapters,
             adapter=self._adapter.name if self._adapter else None,
-            note=base.note,
+            note=str(failure) if (failure := self._failure()) else base.note,
         )
+
+    def _state(self) -> Literal["available", "loading", "ready", "failed"]:
+        if self._closed:
+            return "available"
+        if self._failure() is not None:
+            return "failed"
+        return "ready" if self._warm.future.done() else "loading"
+
+    def _failure(self) -> BaseException | None:
+        """What went wrong with the weights or the adapter, once it is known."""
+        return self._warm.future.exception() if self._warm.future.done() else None
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> list[Completion]:
         """One completion a prompt; row i draws from its own generator."""
