@@ -66,7 +66,7 @@ def table(settings: Settings) -> list[Case]:
 
     asked = f"judging: {len(constitution.preference)} principles, both orders"
     return [
-        Case("critique: first token", 2, lambda side, text: side.first(critique(text))),
+        Case("critique: first token", 3, lambda side, text: side.first(critique(text))),
         Case("revision: first token", 3, revision),
         Case(asked, 8, lambda side, text: side.chances(questions(text))),
         Case(f"{DRAFTS} drafts in a batch", 2, lambda side, text: side.write(many(text))),

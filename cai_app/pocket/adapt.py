@@ -26,7 +26,7 @@ MIXTURES = {"helpful": HELPFUL_MIXTURE}
 class Tuning:
     """How an adapter is tuned."""
 
-    steps: int = 300
+    steps: int = 150
     step_tokens: int = 8192
     rank: int = 16
     lr: float = 2e-3
@@ -65,6 +65,9 @@ def train_adapter(name: str, size: str, tuning: Tuning | None = None) -> Path:
     _tune(peft_model, tokenizer, name, plan)
     folder = texts.root / "data" / "pocket" / "adapters" / size / name
     peft_model.peft_config["default"].base_model_name_or_path = f"pocket-{size}"
+    for weight in peft_model.parameters():
+        if weight.requires_grad:  # bf16 is half the file; training goes on in float32 when loaded
+            weight.data = weight.data.bfloat16()
     peft_model.save_pretrained(folder)
     (folder / "README.md").write_text(_card(name, size, plan, base), encoding="utf-8")
     return folder
