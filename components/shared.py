@@ -1,12 +1,11 @@
-"""What every tab needs: the guard around handlers, the base of our HTML components, pacing."""
+"""What every handler needs: the guard around it, what a role may do, pacing, values of events."""
 
 import functools
 import html
 import inspect
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import gradio as gr
@@ -27,7 +26,6 @@ MAY: dict[Role, frozenset[Action]] = {
 }
 # Handlers that stream share the model, whose own thread lets requests join between tokens.
 STREAMS = 16
-HERE = Path(__file__).parent
 
 
 def role(workbench: Workbench) -> Role:
@@ -104,68 +102,6 @@ def sentence(error: Exception) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def part(
-    script: str, value: Any, *, look: str, elem_id: str | None = None, wide: bool = False
-) -> gr.HTML:
-    """One of our own components: a constant template, filled by a script through textContent.
-
-    `script` is a path below `components/`; the value is a plain JSON value. Gradio would evaluate
-    `${…}` inside a value that its template prints, so nothing is ever printed by one. A function
-    and not a subclass, as Gradio writes a .pyi file beside every module that subclasses one of
-    its components.
-    """
-    code = "\n".join((HERE / name).read_text("utf-8") for name in ("dom.js", script))
-    return gr.HTML(
-        value,
-        html_template=f'<div class="cw {look}"></div>',
-        js_on_load=code,
-        apply_default_css=False,
-        elem_id=elem_id,
-        elem_classes=["cw-wide"] if wide else None,
-    )
-
-
-def examples_list(texts: Sequence[str], *, elem_id: str) -> gr.HTML:
-    """Things to click instead of typing; a click is `pick` with text and index."""
-    return part("examples.js", list(texts), look="examples", elem_id=elem_id, wide=True)
-
-
-def notice(text: str) -> gr.HTML:
-    """A warning of one paragraph, or nothing where the text is empty."""
-    return part("notice.js", text, look="notice", wide=True)
-
-
-def model_choices(workbench: Workbench) -> list[str]:
-    """Specs to offer, the default first; others can be typed."""
-    return [one.spec for one in workbench.models()] or ["pocket"]
-
-
-def constitution_choices(workbench: Workbench) -> list[tuple[str, str]]:
-    """Titles and names of what is shipped; lessons about dangers are marked."""
-    return [
-        (f"{'⚠ ' if one.hazard else ''}{one.title}", one.name) for one in workbench.constitutions()
-    ]
-
-
-def run_and_stop(tab: str, word: str) -> tuple[gr.Button, gr.Button]:
-    """A tab's one primary action and its Stop, with their keys beside them."""
-    with gr.Row(elem_classes=["cw-buttons"]):
-        run = gr.Button(word, variant="primary", elem_id=f"{tab}-run")
-        stop = gr.Button("Stop", interactive=False, elem_id=f"{tab}-stop")
-        gr.HTML(html_template="Ctrl+Enter · Esc", elem_classes=["cw-hint"], js_on_load=None)
-    return run, stop
-
-
-def title(heading: str, purpose: str) -> gr.HTML:
-    """A tab's heading and the one sentence on what it is for. Both are our own fixed words."""
-    return gr.HTML(
-        html_template=f"<h2>{heading}</h2><p>{purpose}</p>",
-        elem_classes=["cw-title"],
-        apply_default_css=False,
-        js_on_load=None,
-    )
-
-
 class Pace:
     """Lets about 25 views a second through, so that a fast model does not flood the browser."""
 
@@ -208,6 +144,11 @@ def warning(workbench: Workbench, constitution: str) -> str:
     return f"⚠ A lesson about dangers. {found.description}" if found.hazard else ""
 
 
+def offered_models(workbench: Workbench) -> list[str]:
+    """Specs to offer, the default first; others can be typed."""
+    return [one.spec for one in workbench.models()] or ["pocket"]
+
+
 def check_open_to(workbench: Workbench, model: str, constitution: str) -> None:
     """A visitor uses what is offered: no paths of this machine, no addresses of other ones.
 
@@ -216,7 +157,7 @@ def check_open_to(workbench: Workbench, model: str, constitution: str) -> None:
     if role(workbench) == "owner":
         return
     named = constitution.partition("@")[0]
-    models = model_choices(workbench)
+    models = offered_models(workbench)
     if model not in models:
         raise InputError(f"model {model} is not offered on this page; use {', '.join(models)}")
     names = [one.name for one in workbench.constitutions()]

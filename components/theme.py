@@ -5,7 +5,6 @@ them. Weights are 400 and 700: the bundled 600 files of Gradio 6.31 lack most le
 """
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -28,6 +27,76 @@ CONTENT_POLICY = (
 HEAD = f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_POLICY}">'
 
 
+INK, SOFT, LINE, CARD, PAPER, ACCENT = (
+    f"var(--cw-{name})" for name in ("ink", "soft", "line", "card", "paper", "accent")
+)
+VARIABLES = {
+    "body_background_fill": PAPER,
+    "body_text_color": INK,
+    "body_text_color_subdued": SOFT,
+    "background_fill_primary": CARD,
+    "background_fill_secondary": PAPER,
+    "border_color_primary": LINE,
+    "border_color_accent": ACCENT,
+    "color_accent_soft": "var(--cw-tint)",
+    "link_text_color": ACCENT,
+    "block_background_fill": "transparent",
+    "block_border_color": "transparent",
+    "block_border_width": "0px",
+    "block_shadow": "none",
+    "block_padding": "0px",
+    "block_label_text_color": SOFT,
+    "block_title_text_color": SOFT,
+    "block_title_text_size": "13.5px",
+    "block_title_text_weight": "400",
+    "block_label_text_weight": "400",
+    "block_info_text_color": SOFT,
+    "block_info_text_size": "13px",
+    "input_background_fill": CARD,
+    "input_background_fill_focus": CARD,
+    "input_border_color": LINE,
+    "input_border_color_focus": ACCENT,
+    "input_border_width": "1px",
+    "input_radius": "8px",
+    "input_padding": "9px 12px",
+    "input_shadow": "none",
+    "input_shadow_focus": "var(--cw-ring)",
+    "input_text_size": "16px",
+    "input_placeholder_color": SOFT,
+    "panel_background_fill": "transparent",
+    "section_header_text_weight": "700",
+    "prose_header_text_weight": "700",
+    "button_large_text_weight": "700",
+    "button_medium_text_weight": "400",
+    "button_small_text_weight": "400",
+    "button_large_radius": "8px",
+    "button_medium_radius": "8px",
+    "button_medium_text_size": "16px",
+    "button_border_width": "1px",
+    "button_primary_background_fill": ACCENT,
+    "button_primary_background_fill_hover": "var(--cw-accent-strong)",
+    "button_primary_border_color": ACCENT,
+    "button_primary_text_color": "var(--cw-on-accent)",
+    "button_secondary_background_fill": CARD,
+    "button_secondary_background_fill_hover": "var(--cw-tint)",
+    "button_secondary_border_color": LINE,
+    "button_secondary_text_color": INK,
+    "checkbox_background_color": CARD,
+    "checkbox_background_color_selected": ACCENT,
+    "checkbox_border_color": "var(--cw-soft)",
+    "checkbox_border_color_selected": ACCENT,
+    "checkbox_label_background_fill": "transparent",
+    "checkbox_label_background_fill_selected": "transparent",
+    "checkbox_label_text_color": INK,
+    "checkbox_label_text_weight": "400",
+    "slider_color": ACCENT,
+    "loader_color": ACCENT,
+    "error_background_fill": CARD,
+    "error_border_color": "var(--cw-bad)",
+    "error_text_color": "var(--cw-bad)",
+}
+
+
 def page_js() -> str:
     """The page's keyboard shortcuts, run once when the page loads."""
     return (HERE / "page.js").read_text(encoding="utf-8")
@@ -42,84 +111,12 @@ def theme() -> gr.themes.Base:
         text_size=gr.themes.sizes.text_md,
         radius_size=gr.themes.sizes.radius_md,
     )  # fmt: skip
-    light = _variables()
-    dark = {f"{name}_dark": value for name, value in light.items() if _has_dark(name)}
-    return base.set(**light, **dark)
+    # Said again for the dark page: a variable made of others is worked out where it is set.
+    dark = {f"{name}_dark": value for name, value in VARIABLES.items() if _has_dark(name)}
+    return base.set(**VARIABLES, **dark)
 
 
 def _has_dark(name: str) -> bool:
     return any(part in name for part in ("fill", "color", "shadow", "_check")) and not any(
         part in name for part in ("_size", "_weight")
     )
-
-
-def _variables() -> dict[str, Any]:
-    ink, soft, line, card, paper = (
-        f"var(--cw-{name})" for name in ("ink", "soft", "line", "card", "paper")
-    )
-    accent = "var(--cw-accent)"
-    return {
-        "body_background_fill": paper,
-        "body_text_color": ink,
-        "body_text_color_subdued": soft,
-        "background_fill_primary": card,
-        "background_fill_secondary": paper,
-        "border_color_primary": line,
-        "border_color_accent": accent,
-        "color_accent_soft": "var(--cw-tint)",
-        "link_text_color": accent,
-        "block_background_fill": "transparent",
-        "block_border_color": "transparent",
-        "block_border_width": "0px",
-        "block_shadow": "none",
-        "block_padding": "0px",
-        "block_label_text_color": soft,
-        "block_title_text_color": soft,
-        "block_title_text_size": "13.5px",
-        "block_title_text_weight": "400",
-        "block_label_text_weight": "400",
-        "block_info_text_color": soft,
-        "block_info_text_size": "13px",
-        "input_background_fill": card,
-        "input_background_fill_focus": card,
-        "input_border_color": line,
-        "input_border_color_focus": accent,
-        "input_border_width": "1px",
-        "input_radius": "8px",
-        "input_padding": "9px 12px",
-        "input_shadow": "none",
-        "input_shadow_focus": "var(--cw-ring)",
-        "input_text_size": "16px",
-        "input_placeholder_color": soft,
-        "panel_background_fill": "transparent",
-        "section_header_text_weight": "700",
-        "prose_header_text_weight": "700",
-        "button_large_text_weight": "700",
-        "button_medium_text_weight": "400",
-        "button_small_text_weight": "400",
-        "button_large_radius": "8px",
-        "button_medium_radius": "8px",
-        "button_medium_text_size": "16px",
-        "button_border_width": "1px",
-        "button_primary_background_fill": accent,
-        "button_primary_background_fill_hover": "var(--cw-accent-strong)",
-        "button_primary_border_color": accent,
-        "button_primary_text_color": "var(--cw-on-accent)",
-        "button_secondary_background_fill": card,
-        "button_secondary_background_fill_hover": "var(--cw-tint)",
-        "button_secondary_border_color": line,
-        "button_secondary_text_color": ink,
-        "checkbox_background_color": card,
-        "checkbox_background_color_selected": accent,
-        "checkbox_border_color": "var(--cw-soft)",
-        "checkbox_border_color_selected": accent,
-        "checkbox_label_background_fill": "transparent",
-        "checkbox_label_background_fill_selected": "transparent",
-        "checkbox_label_text_color": ink,
-        "checkbox_label_text_weight": "400",
-        "slider_color": accent,
-        "loader_color": accent,
-        "error_background_fill": card,
-        "error_border_color": "var(--cw-bad)",
-        "error_text_color": "var(--cw-bad)",
-    }

@@ -9,17 +9,15 @@ from gradio.components import Component
 from cai_app.workbench import Workbench
 from components import memory
 from components.critique import handlers
-from components.shared import (
-    STREAMS,
-    constitution_choices,
+from components.shared import STREAMS, guard
+from components.widgets import (
     examples_list,
-    guard,
-    model_choices,
-    notice,
+    few_shots,
+    model_and_constitution,
     part,
+    principle_and_seed,
     run_and_stop,
     title,
-    warning,
 )
 
 SENTENCE = "Watch the model criticise its own answer under a principle, and rewrite it."
@@ -49,7 +47,7 @@ def build(workbench: Workbench) -> Tab:
                     elem_id="critique-prompt",
                 )
                 run, stop = run_and_stop("critique", "Run")
-                examples = examples_list(workbench.examples(), elem_id="critique-examples")
+                examples = examples_list(workbench.examples(), "critique-examples")
                 settings, hint = _settings(workbench)
             with gr.Column(elem_classes=["cw-results"]):
                 chain = part(
@@ -63,8 +61,6 @@ def build(workbench: Workbench) -> Tab:
 
 
 def _settings(workbench: Workbench) -> tuple[dict[str, Component], gr.HTML]:
-    models, constitutions = model_choices(workbench), workbench.constitutions()
-    first = constitutions[0].name
     rounds = gr.Radio(
         [0, 1, 2, 3, 4],
         value=1,
@@ -72,51 +68,22 @@ def _settings(workbench: Workbench) -> tuple[dict[str, Component], gr.HTML]:
         elem_classes=["cw-segments"],
         elem_id="critique-rounds",
     )
-    with gr.Row(elem_classes=["cw-row"]):
-        principle = gr.Dropdown(
-            handlers.principles(workbench, first),
-            value=handlers.DRAWN,
-            label="Principle",
-            elem_id="critique-principle",
-        )
-        seed = gr.Number(
-            0,
-            label="Seed",
-            precision=0,
-            minimum=0,
-            elem_classes=["cw-seed"],
-            elem_id="critique-seed",
-        )
-    constitution = gr.Dropdown(
-        constitution_choices(workbench),
-        value=first,
-        label="Constitution",
-        allow_custom_value=True,
-        elem_id="critique-constitution",
-    )
-    hint = notice(warning(workbench, first))
-    model = gr.Dropdown(
-        models, value=models[0], label="Model", allow_custom_value=True, elem_id="critique-model"
-    )
+    choices = handlers.principles(workbench, handlers.DEFAULT)
+    principle, seed = principle_and_seed(choices, "critique")
+    constitution, hint, model = model_and_constitution(workbench, "critique")
     direct = gr.Checkbox(False, label="Revise without critique", elem_id="critique-direct")
     with gr.Accordion("More settings", open=False, elem_classes=["cw-more", "cw-wide"]):
         temperature = gr.Slider(
             0, 2, 1, step=0.05, label="Temperature (0 is greedy)", elem_id="critique-temperature"
         )
-        few_shot = gr.Radio(
-            [0, 5],
-            value=5,
-            label="Few-shots",
-            elem_classes=["cw-segments"],
-            elem_id="critique-few-shot",
-        )
+        few_shot = few_shots("critique")
         max_tokens = gr.Slider(
             16, 1024, 160, step=16, label="Most tokens a step", elem_id="critique-max-tokens"
         )
     fields: dict[str, Component] = {
-        "model": model, "constitution": constitution, "rounds": rounds,
-        "principle": principle, "seed": seed, "temperature": temperature, "direct": direct,
-        "few_shot": few_shot, "max_tokens": max_tokens,
+        "model": model, "constitution": constitution, "rounds": rounds, "principle": principle,
+        "seed": seed, "temperature": temperature, "direct": direct, "few_shot": few_shot,
+        "max_tokens": max_tokens,
     }  # fmt: skip
     return fields, hint
 

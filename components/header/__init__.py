@@ -8,7 +8,8 @@ from gradio.components import Component
 from cai_app.errors import CaiError
 from cai_app.records import ModelInfo
 from cai_app.workbench import Workbench
-from components.shared import guard, part
+from components.shared import guard
+from components.widgets import part
 
 SECONDS = 2
 

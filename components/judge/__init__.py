@@ -8,17 +8,15 @@ from gradio.components import Component
 from cai_app.workbench import Workbench
 from components import memory
 from components.judge import handlers
-from components.shared import (
-    STREAMS,
-    constitution_choices,
+from components.shared import STREAMS, guard
+from components.widgets import (
     examples_list,
-    guard,
-    model_choices,
-    notice,
+    few_shots,
+    model_and_constitution,
     part,
+    principle_and_seed,
     run_and_stop,
     title,
-    warning,
 )
 
 SENTENCE = "Which response would this constitution choose, and how sure is it?"
@@ -75,25 +73,27 @@ def _pair() -> tuple[gr.Textbox, gr.Textbox]:
 
 
 def _settings(workbench: Workbench) -> tuple[dict[str, Component], _Extras]:
-    constitutions, models = workbench.constitutions(), model_choices(workbench)
-    first = constitutions[0].name
     prompt = gr.Textbox(
         label="What did the person ask?", lines=3, max_lines=10, elem_id="judge-prompt"
     )
-    sample = gr.Button("Sample two responses", elem_id="judge-sample")
-    examples = examples_list(
-        [pair["prompt"] for pair in workbench.pairs()], elem_id="judge-examples"
-    )
-    with gr.Row(elem_classes=["cw-row"]):
-        principle = gr.Dropdown(
-            handlers.principles(workbench, first),
-            value=handlers.DRAWN,
-            label="Principle",
-            elem_id="judge-principle",
-        )
-        seed = gr.Number(
-            0, label="Seed", precision=0, minimum=0, elem_classes=["cw-seed"], elem_id="judge-seed"
-        )
+    with gr.Row(elem_classes=["cw-wide"]):
+        sample = gr.Button("Sample two responses", size="sm", elem_id="judge-sample")
+    examples = examples_list([pair["prompt"] for pair in workbench.pairs()], "judge-examples")
+    choices = handlers.principles(workbench, handlers.DEFAULT)
+    principle, seed = principle_and_seed(choices, "judge")
+    constitution, hint, model = model_and_constitution(workbench, "judge")
+    reasoning, box = _reasoning()
+    with gr.Accordion("More settings", open=False, elem_classes=["cw-more", "cw-wide"]):
+        few_shot = few_shots("judge")
+    fields: dict[str, Component] = {
+        "prompt": prompt, "model": model, "constitution": constitution, "principle": principle,
+        "seed": seed, **reasoning, "few_shot": few_shot,
+    }  # fmt: skip
+    return fields, _Extras(hint, box, sample, examples)
+
+
+def _reasoning() -> tuple[dict[str, Component], gr.Column]:
+    """Chain of thought, and the clamp that goes with it (CAI 4.1)."""
     cot = gr.Checkbox(False, label="Chain of thought: reason before answering", elem_id="judge-cot")
     with gr.Column(visible=False, elem_classes=["cw-clamp", "cw-wide"]) as box:
         clamp = gr.Checkbox(
@@ -102,30 +102,7 @@ def _settings(workbench: Workbench) -> tuple[dict[str, Component], _Extras]:
         with gr.Row(elem_classes=["cw-row", "cw-even"]):
             low = gr.Number(0.4, label="from", minimum=0, maximum=1, step=0.05, elem_id="judge-low")
             high = gr.Number(0.6, label="to", minimum=0, maximum=1, step=0.05, elem_id="judge-high")
-    constitution = gr.Dropdown(
-        constitution_choices(workbench),
-        value=first,
-        label="Constitution",
-        allow_custom_value=True,
-        elem_id="judge-constitution",
-    )
-    hint = notice(warning(workbench, first))
-    model = gr.Dropdown(
-        models, value=models[0], label="Model", allow_custom_value=True, elem_id="judge-model"
-    )
-    with gr.Accordion("More settings", open=False, elem_classes=["cw-more", "cw-wide"]):
-        few_shot = gr.Radio(
-            [0, 5],
-            value=5,
-            label="Few-shots",
-            elem_classes=["cw-segments"],
-            elem_id="judge-few-shot",
-        )
-    fields: dict[str, Component] = {
-        "prompt": prompt, "model": model, "constitution": constitution, "principle": principle,
-        "seed": seed, "cot": cot, "clamp": clamp, "low": low, "high": high, "few_shot": few_shot,
-    }  # fmt: skip
-    return fields, _Extras(hint, box, sample, examples)
+    return {"cot": cot, "clamp": clamp, "low": low, "high": high}, box
 
 
 def _wire(

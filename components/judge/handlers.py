@@ -39,8 +39,6 @@ def judge(
     """Ask which response is better, in both orders; yields the verdict as it grows."""
     view = VerdictView()
     try:
-        if cot and clamp and low > high:
-            raise InputError(f"The clamp runs from {low} to {high}. Put the lower value first.")
         config = JudgeConfig(
             principle=principle or None,
             few_shot=few_shot,
@@ -51,8 +49,8 @@ def judge(
         check_open_to(workbench, model, constitution)
         view = _waiting(workbench, model, constitution, config)
         yield _shown(view, busy=True)
-        events = workbench.compare(prompt, a, b, config, backend=model, constitution=constitution)
         pace = Pace()
+        events = workbench.compare(prompt, a, b, config, backend=model, constitution=constitution)
         with contextlib.closing(events):
             for event in events:
                 view = advance(view, event)

@@ -10,7 +10,7 @@ const notes = node('div', { class: 'notes' });
 const summary = node('div', { class: 'summary' });
 const table = node('table', {}, [node('thead', {}, [node('tr', {}, [
   node('th', { scope: 'col', text: 'Principle' }),
-  node('th', { scope: 'col', text: 'chance that A is better: filled to the mean, a line for each order' }),
+  node('th', { scope: 'col', text: 'chance that A is better (orders marked)', title: 'Filled to the mean of both orders; a line marks each order.' }),
   node('th', { scope: 'col', class: 'n', text: 'P(A)' }),
   node('th', { scope: 'col', class: 'n', text: 'gap', title: 'How far the two orders lie apart' }),
   node('th', { scope: 'col', class: 'n', text: 'lost mass', title: 'Probability that went to neither (A) nor (B)' })])])]);
