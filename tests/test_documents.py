@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cai_app.commands import COMMANDS
+from cai_app.commands import COMMANDS, STORE_COMMANDS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
@@ -16,7 +16,12 @@ SUBCOMMANDS = {
     "constitution": ("list", "show", "validate"),
     "runs": ("list", "show", "logs", "stop", "kill", "resume", "delete"),
 }
-HELP = ("", *COMMANDS, *(f"{name} {verb}" for name in SUBCOMMANDS for verb in SUBCOMMANDS[name]))
+HELP = (
+    "",
+    *COMMANDS,
+    *STORE_COMMANDS,
+    *(f"{name} {verb}" for name in SUBCOMMANDS for verb in SUBCOMMANDS[name]),
+)
 # A path of somebody's machine: /work/…, /opt/…, /home/…, /root/…, /Users/…; not a part of another.
 MACHINE_PATH = re.compile(r"(?<![\w./~:-])/(?:work|opt|home|root|Users)/\w")
 
@@ -92,7 +97,7 @@ def test_every_command_answers_help(command: str) -> None:
 def test_documents_name_commands_that_exist(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     named = set(re.findall(r"python -m cai_app(?: --home \S+)? ([a-z]+)", text))
-    assert named <= set(COMMANDS)
+    assert named <= {*COMMANDS, *STORE_COMMANDS}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
