@@ -10,7 +10,7 @@ import pytest
 from conftest import ScriptedBackend
 
 import app
-from cai_app.errors import BackendError, InputError
+from cai_app.errors import BackendError, CaiError, InputError
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 from components import memory, shared
@@ -195,6 +195,16 @@ def test_an_error_leaves_buttons_free_and_text_there(settings: Settings) -> None
     view, run, stop = seen[-1]
     assert view["state"] == "failed" and view["transcript"]["steps"][0]["text"] == DRAFT
     assert run["interactive"] and not stop["interactive"]
+
+
+@pytest.mark.parametrize("model", ["", "nonsense", "hf:/no/such/folder"])
+def test_an_unknown_model_is_one_sentence_in_place(settings: Settings, model: str) -> None:
+    seen = []
+    with pytest.raises(CaiError) as raised:
+        for update in writing.run(Workbench(settings), "Help me", model, *FORM):
+            seen.append(update)
+    assert seen[-1][0]["state"] == "failed"
+    assert seen[-1][0]["message"] == shared.sentence(raised.value)
 
 
 def test_closing_a_run_cancels_the_stream(settings: Settings) -> None:

@@ -190,6 +190,19 @@ def test_hostile_text_does_nothing(browser: Browser, url: str) -> None:
         page.wait_for_timeout(300)
 
 
+def test_judging_stops_and_keeps_what_is_scored(
+    browser: Browser, url: str, pause: SlowBackend
+) -> None:
+    with visited(browser, f"{url}?tab=judge&prompt=Hi&a=No.&b=Yes.&principle=all&cot=true") as page:
+        page.locator("#judge-run").click()
+        expect(page.locator(".verdict .why")).not_to_have_count(0)
+        page.keyboard.press("Escape")
+        expect(page.locator(".verdict")).to_have_attribute("data-state", "stopped")
+        expect(page.locator("#judge-run")).to_be_enabled()
+        assert 0 < page.locator(".verdict .why").count() < 16
+        expect(page.get_by_role("textbox", name="Response A")).to_have_value("No.")
+
+
 def test_a_long_prompt_gives_a_clear_error_and_stays(browser: Browser, url: str) -> None:
     words = "word " * 4000
     with visited(browser, url) as page:
