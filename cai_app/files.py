@@ -46,14 +46,18 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def replace(path: Path, data: str | bytes) -> None:
-    """Write a whole file so that readers, and a kill, see the old one or the new one."""
+def replace(path: Path, data: str | bytes, *, durable: bool = True) -> None:
+    """Write a whole file so that readers, and a kill, see the old one or the new one.
+
+    `durable`: it outlives a power cut too.
+    """
     fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with fresh.open("wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(fresh, path)
     except OSError as error:
         fresh.unlink(missing_ok=True)

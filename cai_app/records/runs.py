@@ -29,6 +29,11 @@ class GenerateOptions(Options):
     max_tokens: int = Field(default=160, gt=0, le=8192)
     batch: int = Field(default=16, gt=0, le=1024)
 
+    @property
+    def texts_each(self) -> int:
+        """How many texts the model writes for one prompt."""
+        return 1 + 2 * self.rounds if self.mode == "chains" else 2
+
 
 class RunConfig(Record):
     """config.yaml of a run directory: all that its worker needs to know, frozen at the start.
@@ -74,7 +79,7 @@ class RunStatus(Record):
     note: str = ""
     error: str | None = None
     outputs: tuple[str, ...] = ()
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: dict[str, int | float] = Field(default_factory=dict)
 
 
 class RunInfo(RunStatus):

@@ -36,13 +36,12 @@ def generate(run: Run) -> None:
     run.hold_device()
     job = Job(run)
     try:
-        run.set("running", total=len(job.prompts), unit="prompts", outputs=OUTPUTS[:1])
+        run.set("running", outputs=OUTPUTS)
+        job.report(job.first)
         for number in range(job.first, len(job.prompts), job.options.batch):
             job.write(number)
     finally:
         job.backend.close()
-    outputs = tuple(name for name in OUTPUTS if (run.path / name).exists())
-    run.set("running", outputs=outputs)
 
 
 _NOTHING: tuple[tuple[Step, ...], ...] = ()
@@ -93,9 +92,15 @@ class Job:
             files.append(self.run.path / OUTPUTS[1], rejected)
         done = first + len(texts)
         self._save(done, (), due=done == len(self.prompts))
-        self.run.report(done, len(self.prompts), **self.counts)
+        self.report(done)
         self.run.log_metrics(done, rate=self.run.status.rate, **self.counts)
         log.info("%d of %d prompts", done, len(self.prompts))
+
+    def report(self, first: int, partial: Sequence[Sequence[Step]] = ()) -> None:
+        """Progress counts texts: a batch of chains may take minutes."""
+        each = self.options.texts_each
+        done = first * each + sum(map(len, partial))
+        self.run.report(done, len(self.prompts) * each, **self.counts)
 
     def _sides(self) -> tuple[str, ...]:
         return ("a", "b") if self.options.mode == "pairs" else ("chain",)
@@ -128,6 +133,7 @@ class Job:
                 return batch
             batch = found
             self._save(first, _done(batch))
+            self.report(first, _done(batch))
 
     def _config(self, index: int, side: str) -> ChainConfig:
         options = self.options

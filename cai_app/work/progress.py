@@ -73,14 +73,16 @@ class Run:
                 "now; start the run anew"
             )
 
-    def set(self, state: RunState | None = None, **changes: Any) -> None:
+    def set(self, state: RunState | None = None, *, durable: bool = True, **changes: Any) -> None:
         """Write the status, at once."""
         if state is not None:
             changes["state"] = state
         self._written = time.time()
         changes["updated"] = self._written
         self.status = self.status.model_copy(update=changes)
-        files.replace(self.path / "status.json", self.status.model_dump_json(indent=1) + "\n")
+        files.replace(
+            self.path / "status.json", self.status.model_dump_json(indent=1) + "\n", durable=durable
+        )
 
     def report(self, done: int, total: int | None = None, **metrics: float) -> None:
         """Progress: rate and live numbers, written at most twice a second."""
@@ -95,7 +97,7 @@ class Run:
         if total is not None:
             changes["total"] = total
         if now - self._written >= _STATUS_EVERY or done == total:
-            self.set("stopping" if self.stopping else None, **changes)
+            self.set("stopping" if self.stopping else None, durable=False, **changes)
         else:
             self.status = self.status.model_copy(update=changes)
 

@@ -16,6 +16,7 @@ from cai_app.settings import Settings
 
 BUILT_IN = ("red-team", "helpful")
 DEVICE = 0
+PROMPTS = "inputs.prompts.jsonl"
 
 
 class Plan(Record):
@@ -39,15 +40,14 @@ class Plan(Record):
 def plan(options: GenerateOptions, *, prompts: str, settings: Settings) -> Plan:
     """What `generate` would do. Raises InputError for whatever would stop it at its start."""
     run = prepare(options, prompts=prompts, settings=settings)
-    steps = 1 + 2 * options.rounds if options.mode == "chains" else 2
     free = memory.free(DEVICE) if run.device is not None else None
     found = constitutions.load(options.constitution, settings)
-    count = run.total or 0
+    count, texts = len(run.inputs[PROMPTS].splitlines()), run.total or 0
     return Plan(
         prompts=count,
         mode=options.mode,
-        completions=count * steps,
-        most_tokens=count * steps * options.max_tokens,
+        completions=texts,
+        most_tokens=texts * options.max_tokens,
         backend=options.backend,
         constitution=f"{found.name}@{found.hash}",
         device=run.device,
@@ -75,7 +75,7 @@ def prepare(options: GenerateOptions, *, prompts: str, settings: Settings) -> Ne
         kind="generate",
         options=options.model_dump(mode="json"),
         inputs={
-            "inputs.prompts.jsonl": rows.encode(),
+            PROMPTS: rows.encode(),
             "inputs.constitution.yaml": snapshot.encode(),
         },
         provenance={
@@ -85,8 +85,8 @@ def prepare(options: GenerateOptions, *, prompts: str, settings: Settings) -> Ne
         },
         device=None if remote else DEVICE,
         memory=memory.needed(options.backend, settings, rows=min(batch, len(texts) * 2)),
-        total=len(texts),
-        unit="prompts",
+        total=len(texts) * options.texts_each,
+        unit="texts",
     )
 
 
