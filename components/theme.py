@@ -1,6 +1,6 @@
 """The page's own look: a Gradio theme, the style sheets, and what goes into the page's head.
 
-Colours live once, as custom properties in `base.css` (light and dark); the theme only points at
+Colours live once, as custom properties in `colours.css` (light and dark); the theme only points at
 them. Weights are 400 and 700: the bundled 600 files of Gradio 6.31 lack most letters.
 """
 
@@ -103,7 +103,7 @@ def page_js() -> str:
 
 
 def theme() -> gr.themes.Base:
-    """Gradio's variables, all drawn from the custom properties of `base.css`."""
+    """Gradio's variables, all drawn from the custom properties of `colours.css`."""
     base = gr.themes.Base(
         font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui",
               "sans-serif"],
@@ -113,7 +113,10 @@ def theme() -> gr.themes.Base:
     )  # fmt: skip
     # Said again for the dark page: a variable made of others is worked out where it is set.
     dark = {f"{name}_dark": value for name, value in VARIABLES.items() if _has_dark(name)}
-    return base.set(**VARIABLES, **dark)
+    themed = base.set(**VARIABLES, **dark)
+    # With the theme and not the style sheets, which the login page does not load.
+    themed.custom_css = (HERE / "colours.css").read_text(encoding="utf-8")
+    return themed
 
 
 def _has_dark(name: str) -> bool:
