@@ -231,8 +231,9 @@ def test_a_link_fills_the_form_and_a_reload_keeps_it(browser: Browser, url: str)
         expect(page.locator("#critique-seed input")).to_have_value("7")
         expect(page.locator("#critique-rounds").get_by_label("2", exact=True)).to_be_checked()
         page.goto(url)
+        expect(prompt).to_have_value("Hello there")  # kept from the link
         prompt.fill("Typed, not sent")
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(1000)
         page.reload()
         expect(prompt).to_have_value("Typed, not sent")
 
