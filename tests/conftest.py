@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,3 +87,12 @@ class ScriptedBackend:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Any]:
+    from cai_app.store import Store  # only tests of the store wait for DuckDB
+
+    opened = Store(settings.home)
+    yield opened
+    opened.close()

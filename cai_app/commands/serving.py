@@ -31,8 +31,11 @@ def serve_commands(app: Any, workbench: Workbench, *, url: str) -> Announcement:
         given = request.headers.get("authorization", "")
         if not secrets.compare_digest(given.encode(), expected.encode()):
             return Response("the token is wrong", status_code=401)
-        asked = await request.json()
-        argv, folder = [str(word) for word in asked["argv"]], Path(asked["cwd"])
+        try:
+            asked = await request.json()
+            argv, folder = [str(word) for word in asked["argv"]], Path(asked["cwd"])
+        except (ValueError, KeyError, TypeError):
+            return Response("expected argv and cwd", status_code=400)
         pieces = _run(argv, folder, workbench)
         kind = "application/x-ndjson"
         return StreamingResponse(pieces, media_type=kind, headers={MARK: "1"})
@@ -40,7 +43,6 @@ def serve_commands(app: Any, workbench: Workbench, *, url: str) -> Announcement:
     # Set by hand: the function's annotations name what only it has imported.
     command.__annotations__ = {"request": Request, "return": Response}
     app.add_api_route(ROUTE, command, methods=["POST"], include_in_schema=False)
-    route()
     announced.publish(url)
     return announced
 
@@ -50,6 +52,7 @@ def _run(argv: list[str], folder: Path, workbench: Workbench) -> Iterator[str]:
 
     A caller who has left ends the command at its next print.
     """
+    route()
     pieces: queue.Queue[dict[str, Any]] = queue.Queue()
     gone = threading.Event()
 

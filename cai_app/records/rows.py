@@ -15,6 +15,7 @@ from cai_app.records.method import ConstitutionRef, OrderVerdict, Side, Transcri
 
 ID_LENGTH = 20  # hex digits: 80 bits, so that two of ten million rows never share one
 LabelKind = Literal["preference", "refusal", "harm", "score"]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 # Kinds whose value is a probability.
 _CHANCES = frozenset({"preference", "refusal"})
 _OTHER: dict[Side, Side] = {"a": "b", "b": "a"}
@@ -61,7 +62,7 @@ class Response(Row):
     text: str
     model: str | None = None
     adapter: str | None = None
-    seed: int | None = None
+    seed: Seed | None = None
     source: str | None = None
 
     def _content(self) -> tuple[Any, ...]:
@@ -167,7 +168,7 @@ class Label(Row):
     principle: str | None = None
     question: str | None = None
     run: str | None = None
-    seed: int | None = None
+    seed: Seed | None = None
     time: AwareDatetime | None = None
 
     def _content(self) -> tuple[Any, ...]:

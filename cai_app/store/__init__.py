@@ -23,6 +23,7 @@ __all__ = [
     "Edge",
     "IngestedRun",
     "LabelFilter",
+    "MIGRATIONS",
     "Page",
     "ResponseFilter",
     "Selection",

@@ -32,8 +32,10 @@ class Transcripts(Table[Transcript]):
         under = record.constitution
         return (
             transcript_id(record), record.prompt, record.backend, record.adapter,
-            under.name, under.hash, record.seed, answers[0] if answers else None,
-            answers[-1] if answers else None, record.model_dump_json(),
+            # The column is for asking; the transcript itself keeps a seed of any size.
+            under.name, under.hash, record.seed if abs(record.seed) < 2**63 else None,
+            answers[0] if answers else None, answers[-1] if answers else None,
+            record.model_dump_json(),
         )  # fmt: skip
 
     def record(self, values: Sequence[Any]) -> Transcript:

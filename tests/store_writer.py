@@ -1,0 +1,54 @@
+"""A program that works on a store until it is killed: `store_writer.py write|ingest|migrate HOME`.
+
+It prints a line for everything that was acknowledged, so that a test can hold the store to it.
+"""
+
+import sys
+from itertools import count
+from pathlib import Path
+
+from cai_app.records import Comparison, Response
+from cai_app.store import MIGRATIONS, Store, ingest_finished
+
+
+def response(number: int, side: int = 0) -> Response:
+    """The response of this number, the same in every process."""
+    return Response(prompt=f"prompt {number}", text=f"text {number} " * 20, seed=side)
+
+
+def write(home: Path) -> None:
+    """Add rows, one and many at a time, for ever."""
+    store = Store(home)
+    first = store.responses.count()
+    print("open", flush=True)
+    for number in count(first):
+        store.responses.add([response(number)])
+        print(number, flush=True)
+        if number % 7 == 0:
+            pairs = [
+                Comparison.of(response(k, 1), response(k, 2))
+                for k in range(number * 50, number * 50 + 50)
+            ]
+            store.comparisons.add(pairs)
+            print(f"pairs {number}", flush=True)
+
+
+def ingest(home: Path) -> None:
+    """Take in every finished run, and say so."""
+    store = Store(home)
+    print("open", flush=True)
+    for run in ingest_finished(home, store):
+        print(f"in {run.id} {run.new}", flush=True)
+    store.close()
+
+
+def migrate(home: Path) -> None:
+    """Open the store with the migrations in HOME/migrations."""
+    print("open", flush=True)
+    Store(home, migrations=home / "migrations").close()
+    print("migrated", flush=True)
+
+
+if __name__ == "__main__":
+    assert MIGRATIONS.is_dir()
+    {"write": write, "ingest": ingest, "migrate": migrate}[sys.argv[1]](Path(sys.argv[2]))
