@@ -33,6 +33,8 @@ class Queue:
     def advance(self) -> list[str]:
         """Start every run whose device is free, oldest first; their ids. Nothing where another
         process advances the queue."""
+        if not directory.runs_folder(self.settings).is_dir():
+            return []  # and the home, that may not be there, is not made for nothing
         if not self._lock.take(f"process {os.getpid()}"):
             return []
         waiting, busy, started = [], set(), []
@@ -70,7 +72,7 @@ def launch(path: Path) -> bool:
         status = read_status(path)
         if status.state != "queued":
             return False
-        write_status(path, status, state="starting", pid=None, note="")
+        launched = write_status(path, status, state="starting", pid=None, note="")
     command = directory.command(path, status.kind)
     root = Path(__file__).resolve().parents[2]
     try:
@@ -84,24 +86,26 @@ def launch(path: Path) -> bool:
                 start_new_session=True,
             )
     except OSError as error:
-        _stillborn(path, f"the worker could not be started: {error.strerror}")
+        _stillborn(path, launched, f"the worker could not be started: {error.strerror}")
         return False
-    threading.Thread(target=_reap, args=(process, path), daemon=True).start()
+    threading.Thread(target=_reap, args=(process, path, launched), daemon=True).start()
     return True
 
 
-def _reap(process: subprocess.Popen[bytes], path: Path) -> None:
+def _reap(process: subprocess.Popen[bytes], path: Path, launched: RunStatus) -> None:
     """Leave no zombie, and say so at once where a worker ended before it began."""
     code = process.wait()
     with contextlib.suppress(CaiError, OSError):
-        _stillborn(path, f"the worker ended before it began (exit code {code}); see log.txt")
+        reason = f"the worker ended before it began (exit code {code}); see log.txt"
+        _stillborn(path, launched, reason)
 
 
-def _stillborn(path: Path, reason: str) -> None:
+def _stillborn(path: Path, launched: RunStatus, reason: str) -> None:
+    """Fail a run whose status is still the one it was launched with, and not a later launch's."""
     with files.Lock(path / "run.lock") as lock:
         if lock.take("the queue", patience=_PATIENCE):
             status = read_status(path)
-            if status.state == "starting":
+            if status == launched:
                 write_status(path, status, state="failed", error=reason, ended=time.time())
 
 
@@ -121,10 +125,11 @@ def read_status(path: Path) -> RunStatus:
         )
 
 
-def write_status(path: Path, status: RunStatus, **changes: object) -> None:
-    """Write a changed status; only for the holder of run.lock."""
+def write_status(path: Path, status: RunStatus, **changes: object) -> RunStatus:
+    """Write a changed status, and return it; only for the holder of run.lock."""
     changed = status.model_copy(update={"updated": time.time(), **changes})
     files.replace(path / "status.json", changed.model_dump_json(indent=1) + "\n")
+    return changed
 
 
 def follow(settings: Settings, path: Path) -> Generator[RunInfo, None, None]:

@@ -36,7 +36,7 @@ def generate(run: Run) -> None:
     run.hold_device()
     job = Job(run)
     try:
-        run.set("running", outputs=OUTPUTS)
+        run.set("running", unit="texts", outputs=OUTPUTS)
         job.report(job.first)
         for number in range(job.first, len(job.prompts), job.options.batch):
             job.write(number)

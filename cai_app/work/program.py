@@ -122,6 +122,7 @@ def _logging(path: Path) -> Iterator[None]:
         root.addHandler(one)
     level = root.level
     root.setLevel(logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request
     try:
         yield
     finally:
