@@ -113,6 +113,7 @@ def main(options: Options) -> None:
     print(f"{TITLE}: {url}", flush=True)
     announced = None if settings.space else serve_commands(served, workbench, url=url)
     workbench.prepare("pocket")
+    workbench.runs.keep_queue()
     try:
         demo.block_thread()
     finally:

@@ -73,16 +73,18 @@ class Run:
                 "now; start the run anew"
             )
 
-    def set(self, state: RunState | None = None, *, durable: bool = True, **changes: Any) -> None:
-        """Write the status, at once."""
+    def set(self, state: RunState | None = None, **changes: Any) -> None:
+        """Write the status, at once and to stay."""
+        self._write(state, changes, durable=True)
+
+    def _write(self, state: RunState | None, changes: dict[str, Any], *, durable: bool) -> None:
         if state is not None:
             changes["state"] = state
         self._written = time.time()
         changes["updated"] = self._written
         self.status = self.status.model_copy(update=changes)
-        files.replace(
-            self.path / "status.json", self.status.model_dump_json(indent=1) + "\n", durable=durable
-        )
+        text = self.status.model_dump_json(indent=1) + "\n"
+        files.replace(self.path / "status.json", text, durable=durable)
 
     def report(self, done: int, total: int | None = None, **metrics: float) -> None:
         """Progress: rate and live numbers, written at most twice a second."""
@@ -97,7 +99,7 @@ class Run:
         if total is not None:
             changes["total"] = total
         if now - self._written >= _STATUS_EVERY or done == total:
-            self.set("stopping" if self.stopping else None, durable=False, **changes)
+            self._write("stopping" if self.stopping else None, changes, durable=False)
         else:
             self.status = self.status.model_copy(update=changes)
 

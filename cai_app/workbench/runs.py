@@ -111,16 +111,15 @@ class Runs:
             self._keeper.join(timeout=5)
 
     def _keep(self) -> None:
-        queue, done = jobs.Queue(self.settings), None
-        said = ""
+        queue, taken, said = jobs.Queue(self.settings), set[str](), ""
         try:
             while not self._closing.wait(_QUEUE_EVERY):
                 try:
                     queue.advance()
                     ended = {info.id for info in self.list() if info.state == "done"}
-                    if ended != done:
-                        done = ended
+                    if ended - taken:
                         self._take_in()
+                    taken = ended
                     said = ""
                 except (CaiError, OSError) as error:  # the queue outlives a full disk
                     if str(error) != said:
