@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from conftest import ScriptedBackend
+from conftest import ScriptedBackend, ScriptedStream
 from serve_backend import serve
 
 from cai_app import jobs
@@ -30,6 +30,9 @@ class ToyBackend(ScriptedBackend):
         self.calls += 1
         time.sleep(self.delay)
         return [write(one.text, how.seed) for one, how in zip(prompts, sampling, strict=True)]
+
+    def stream(self, prompt: Prompt, sampling: Sampling) -> ScriptedStream:
+        return ScriptedStream(write(prompt.text, sampling.seed).text.strip())
 
 
 def write(prompt: str, seed: int) -> Completion:

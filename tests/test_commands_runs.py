@@ -1,0 +1,86 @@
+"""`generate` and `runs`: one JSON value, errors in one line, exit codes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy
+
+from cai_app.commands import main
+
+FIELDS = {"run", "kind", "state", "error", "outputs", "metrics"}
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+    def run(*argv: str) -> tuple[int, str, str]:
+        try:
+            code = main(["--home", str(tmp_path / "home"), *argv])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def test_generate_follows_its_run_and_prints_it(call: Any) -> None:
+    with toy.served() as spec:
+        options = ["--prompts", "red-team", "--limit", "3", "--backend", spec, "--json"]
+        code, out, _ = call("generate", *options)
+    found = json.loads(out)
+    assert code == 0 and set(found) >= FIELDS
+    assert (found["kind"], found["state"], found["error"]) == ("generate", "done", None)
+    assert found["metrics"]["comparisons"] == 3
+    assert Path(found["outputs"][0]).read_text().count("\n") == 9
+    code, out, _ = call("runs", "list", "--json")
+    assert [run["run"] for run in json.loads(out)] == [found["run"]]
+    code, out, _ = call("runs", "show", found["run"][-6:], "--json")
+    assert json.loads(out)["run"] == found["run"]
+    code, out, _ = call("runs", "logs", found["run"])
+    assert "3 of 3 prompts" in out
+    code, out, _ = call("runs", "delete", found["run"], "--json")
+    assert code == 0 and not Path(found["path"]).exists()
+
+
+def test_a_failed_run_is_printed_with_its_error_and_exits_with_one(call: Any) -> None:
+    options = ["--prompts", "helpful", "--limit", "1", "--backend", "openai:http://127.0.0.1:9#x"]
+    code, out, err = call("generate", *options, "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert found["state"] == "failed" and "cannot be reached" in found["error"]
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_dry_run_prints_what_it_would_take_and_starts_nothing(call: Any, tmp_path: Path) -> None:
+    options = ["--prompts", "helpful", "--limit", "5", "--mode", "chains", "--rounds", "2"]
+    code, out, _ = call(
+        "generate", *options, "--backend", "openai:http://127.0.0.1:9#x", "--dry-run", "--json"
+    )
+    found = json.loads(out)
+    assert code == 0
+    assert (found["prompts"], found["completions"]) == (5, 25)
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["generate", "--prompts", "nowhere.jsonl"],
+        ["generate", "--prompts", "helpful", "--backend", "nonsense"],
+        ["generate", "--prompts", "helpful", "--rounds", "9"],
+        ["generate", "--prompts", "helpful", "--limit", "0"],
+        ["runs", "show", "nothing"],
+        ["runs", "stop", "nothing"],
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_one(argv: list[str], call: Any) -> None:
+    code, out, err = call(*argv, "--json")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ") and len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("argv", [["runs"], ["runs", "dance"], ["generate"]])
+def test_wrong_usage_exits_with_two(argv: list[str], call: Any) -> None:
+    assert call(*argv)[0] == 2
