@@ -252,7 +252,7 @@ def test_the_same_rows_give_a_snapshot_with_the_same_hash(store: Store) -> None:
     assert store.snapshot(wanted, exchange / "none.parquet").rows == 0
     wanted = Selection(noun="comparisons", search="prompt 3", limit=1)
     store.snapshot(wanted, exchange / "three.parquet")
-    read = store.sql(f"SELECT prompt, a, b, a_id FROM '{exchange}/three.parquet'").rows
+    read = store.sql(f"SELECT prompt, a_text, b_text, a FROM '{exchange}/three.parquet'").rows
     assert read == (("prompt 3", pair(3).a.text, pair(3).b.text, pair(3).a.id),)
 
 

@@ -16,7 +16,7 @@ class Sql:
     """Ask the store: one SELECT, read-only, stopped after ten seconds.
 
     Tables: responses, comparisons, labels, raters, transcripts, constitutions, runs, outputs,
-    lineage; views: pairs, latest_labels. Files of HOME/exchange and HOME/runs can be read.
+    lineage; view: latest_labels. Files of HOME/exchange and HOME/runs can be read.
     """
 
     query: tyro.conf.Positional[str]

@@ -6,7 +6,7 @@ from typing import Any
 from cai_app.records import Comparison, Record, Response
 from cai_app.store.connection import Cursor
 from cai_app.store.paging import Page, Where, newest
-from cai_app.store.responses import FROM_RUN, Responses
+from cai_app.store.responses import Responses
 from cai_app.store.table import Table
 
 
@@ -23,7 +23,9 @@ class Comparisons(Table[Comparison]):
     """The table `comparisons`; adding one adds its responses."""
 
     name = "comparisons"
-    columns = ("id", "prompt", "a", "b", "source")
+    columns = (
+        "id", "prompt", "a", "b", "a_text", "b_text", "a_model", "b_model", "source",
+    )  # fmt: skip
 
     def __init__(self, responses: Responses) -> None:
         super().__init__(responses.db)
@@ -31,7 +33,8 @@ class Comparisons(Table[Comparison]):
 
     def values(self, record: Comparison) -> tuple[Any, ...]:
         kept = record.canonical()
-        return (kept.id, kept.prompt, kept.a.id, kept.b.id, kept.source)
+        a, b = kept.a, kept.b
+        return (kept.id, kept.prompt, a.id, b.id, a.text, b.text, a.model, b.model, kept.source)
 
     def stage(self, cursor: Cursor, records: Iterable[Comparison]) -> int:
         """Stage comparisons and both responses of each."""
@@ -64,23 +67,26 @@ class Comparisons(Table[Comparison]):
             for id, a, b, source in rows
         ]
 
-    def where(self, wanted: ComparisonFilter, search: str = "") -> tuple[Where, bool]:
-        """The conditions on `c`, and whether they need the sides `a` and `b` joined."""
+    def where(self, cursor: Cursor, wanted: ComparisonFilter, search: str = "") -> Where:
+        """The conditions of a filter and a search through prompts and both texts."""
         where = Where()
-        if wanted.source is not None:
-            from_run = FROM_RUN.format("c.id", "comparison")
-            where.add(f"(c.source = ? OR {from_run})", wanted.source, wanted.source)
-        if wanted.labelled is not None or wanted.rater_kind is not None:
-            labels = "SELECT l.subject FROM labels l JOIN raters r ON r.id = l.rater"
-            of = "r.kind = ?" if wanted.rater_kind is not None else "true"
-            negated = "NOT " if wanted.labelled is False else ""
-            values = [wanted.rater_kind] if wanted.rater_kind is not None else []
-            where.add(f"c.id {negated}IN ({labels} WHERE {of})", *values)
-        joined = bool(search.strip()) or wanted.model is not None
+        where.from_source(cursor, "comparison", wanted.source)
         if wanted.model is not None:
-            where.add("(a.model = ? OR b.model = ?)", wanted.model, wanted.model)
-        where.contains(("c.prompt", "a.text", "b.text"), search)
-        return where, joined
+            where.add("(a_model = {0} OR b_model = {0})", wanted.model)
+        where.contains(("prompt", "a_text", "b_text"), search)
+        if wanted.labelled is None and wanted.rater_kind is None:
+            return where
+        found, values = "SELECT l.subject FROM labels l", []
+        if wanted.rater_kind is not None:
+            found += " JOIN raters r ON r.id = l.rater WHERE r.kind = {}"
+            values = [wanted.rater_kind]
+        if wanted.labelled is False:
+            # Those of the window that have one, left out: ten times as fast as an anti-join.
+            window = "SELECT w.seq FROM comparisons w WHERE w.seq >= $lower AND w.seq < $upper"
+            where.add(f"seq NOT IN ({window} AND w.id IN ({found}))", *values)
+        else:
+            where.add(f"id IN ({found})", *values)
+        return where
 
     def page(
         self,
@@ -91,14 +97,11 @@ class Comparisons(Table[Comparison]):
         limit: int = 50,
     ) -> Page[Comparison]:
         """A page of comparisons, the newest first; `before` is the `next` of the page above."""
-        where, joined = self.where(wanted or ComparisonFilter(), search)
-        query = "SELECT c.seq, c.id, c.a, c.b, c.source FROM comparisons c"
-        if joined:
-            query += " JOIN responses a ON a.id = c.a JOIN responses b ON b.id = c.b"
         with self.db.cursor() as cursor:
             rows, following = newest(
-                cursor, query, "c.seq",
-                where=where, before=before, limit=limit, top=self.top(cursor),
+                cursor, "SELECT seq, id, a, b, source FROM comparisons",
+                where=self.where(cursor, wanted or ComparisonFilter(), search),
+                before=before, limit=limit, top=self.top(cursor),
             )  # fmt: skip
             found = self._whole(cursor, [row[1:] for row in rows])
         return Page(rows=tuple(found), next=following)

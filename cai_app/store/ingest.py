@@ -136,11 +136,14 @@ class _Staged:
         new = sum(self._new(kind) for kind in self.staged)
         for kind in self.staged:
             self.tables[kind].merge(self.cursor)
-        self.cursor.execute(
-            "INSERT INTO outputs "
-            "SELECT DISTINCT ?, type, id FROM staged_lines WHERE type <> 'label'",
-            [self.run],
-        ).fetchall()
+        # A comparison brings its responses along.
+        made = {*self.staged, *(("response",) if "comparison" in self.staged else ())}
+        for kind in sorted(made):
+            self.cursor.execute(
+                f"INSERT INTO outputs SELECT ?, ?, seq FROM {self.tables[kind].name} WHERE id IN "
+                "(SELECT id FROM staged_lines WHERE type = ?)",
+                [self.run, kind, kind],
+            ).fetchall()
         return new
 
     def _new(self, kind: str) -> int:

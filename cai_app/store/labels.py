@@ -121,13 +121,14 @@ class Labels(Table[Label]):
             row["orders"] = tuple(OrderVerdict(**order) for order in row["orders"] or ())
         return [Label.model_construct(**row) for row in named]
 
-    def where(self, wanted: LabelFilter, search: str = "") -> Where:
+    def where(self, cursor: Cursor, wanted: LabelFilter, search: str = "") -> Where:
         """The conditions of a filter and a search through questions and principles."""
         where = Where()
-        for column in ("about", "subject", "kind", "rater", "principle", "run"):
+        for column in ("about", "subject", "kind", "rater", "principle"):
             where.equal(column, getattr(wanted, column))
+        where.from_source(cursor, "label", wanted.run, column="run")
         if wanted.rater_kind is not None:
-            kinds = "SELECT r.id FROM raters r WHERE r.kind = ?"
+            kinds = "SELECT r.id FROM raters r WHERE r.kind = {}"
             where.add(f"rater IN ({kinds})", wanted.rater_kind)
         if wanted.scored is not None:
             where.add(f"value IS {'NOT ' if wanted.scored else ''}NULL")
@@ -143,10 +144,10 @@ class Labels(Table[Label]):
         limit: int = 50,
     ) -> Page[Label]:
         """A page of labels, the newest first; `before` is the `next` of the page above."""
-        where = self.where(wanted or LabelFilter(), search)
         with self.db.cursor() as cursor:
+            where = self.where(cursor, wanted or LabelFilter(), search)
             rows, following = newest(
-                cursor, f"SELECT seq, {', '.join(self.columns)} FROM labels", "seq",
+                cursor, f"SELECT seq, {', '.join(self.columns)} FROM labels",
                 where=where, before=before, limit=limit, top=self.top(cursor),
             )  # fmt: skip
             found = self._whole(cursor, [row[1:] for row in rows])

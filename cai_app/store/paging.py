@@ -11,9 +11,10 @@ T = TypeVar("T")
 
 MOST = 1000  # rows of one page
 # A search that finds little goes on for this long; the page says how to go on after that.
-BUDGET = 0.15  # seconds
+BUDGET = 0.08  # seconds
 _WINDOW = 20_000  # rows looked at first
-_GROWTH = 4
+_WIDEST = 60_000  # rows looked at in one go
+_GROWTH = 3
 
 
 class Page(Record, Generic[T]):
@@ -28,28 +29,48 @@ class Page(Record, Generic[T]):
 
 
 class Where:
-    """Conditions with their values, as one clause."""
+    """Conditions with their values, as one clause; `{}` in one stands for its value.
+
+    `first` and `last` bound the rows' numbers where a condition knows them. A condition may name
+    `$lower` and `$upper`, the window that is being looked at.
+    """
 
     def __init__(self) -> None:
         self._clauses: list[str] = []
-        self.values: list[Any] = []
+        self.values: dict[str, Any] = {}
+        self.first, self.last = 1, 2**62
 
     def equal(self, column: str, value: Any) -> None:
         """Rows with this value; None asks for nothing."""
         if value is not None:
-            self.add(f"{column} = ?", value)
+            self.add(f"{column} = {{}}", value)
 
     def contains(self, columns: Sequence[str], text: str) -> None:
         """Rows with the text in one of the columns, in whatever case; empty asks for nothing."""
         if text.strip():
-            wanted = text.strip().lower()
-            found = " OR ".join(f"contains(lower({column}), ?)" for column in columns)
-            self.add(f"({found})", *[wanted] * len(columns))
+            found = " OR ".join(f"contains(lower({column}), {{0}})" for column in columns)
+            self.add(f"({found})", text.strip().lower())
 
     def add(self, clause: str, *values: Any) -> None:
         """A condition of its own."""
-        self._clauses.append(clause)
-        self.values += values
+        names = [f"v{len(self.values) + k}" for k in range(len(values))]
+        self.values |= dict(zip(names, values, strict=True))
+        self._clauses.append(clause.format(*[f"${name}" for name in names]))
+
+    def from_source(
+        self, cursor: Cursor, type: str, source: str | None, *, column: str | None = "source"
+    ) -> None:
+        """Rows that a run made, or else those whose column says so; None asks for nothing."""
+        if source is None:
+            return
+        row = cursor.execute(
+            "SELECT min(seq), max(seq) FROM outputs WHERE run = ? AND type = ?", [source, type]
+        ).fetchone()
+        if row is None or row[0] is None:
+            return self.equal(column, source) if column else self.add("false")
+        self.first, self.last = row
+        made = "SELECT o.seq FROM outputs o WHERE o.run = {} AND o.type = {}"
+        self.add(f"seq IN ({made})", source, type)
 
     @property
     def clause(self) -> str:
@@ -61,7 +82,7 @@ class Where:
 
 
 def newest(
-    cursor: Cursor, query: str, seq: str, *, where: Where, before: int | None, limit: int, top: int
+    cursor: Cursor, query: str, *, where: Where, before: int | None, limit: int, top: int
 ) -> tuple[list[tuple[Any, ...]], int | None]:
     """Rows of `query` (its first column is `seq`) and the cursor to go on from.
 
@@ -69,20 +90,20 @@ def newest(
     cost what they show and a rare text is still found.
     """
     limit = max(1, min(limit, MOST))
-    upper = top + 1 if before is None else min(before, top + 1)
+    upper = min(top, where.last, 2**62 if before is None else before - 1) + 1
     window = _WINDOW if where else limit
     until = time.monotonic() + BUDGET
     rows: list[tuple[Any, ...]] = []
-    while upper > 1 and len(rows) < limit:
-        lower = max(1, upper - window)
+    while upper > where.first and len(rows) < limit:
+        lower = max(where.first, upper - window)
         rows += cursor.execute(
-            f"{query} WHERE {seq} >= ? AND {seq} < ? AND {where.clause} "
-            f"ORDER BY {seq} DESC LIMIT ?",
-            [lower, upper, *where.values, limit - len(rows)],
+            f"{query} WHERE seq >= $lower AND seq < $upper AND {where.clause} "
+            f"ORDER BY seq DESC LIMIT {limit - len(rows)}",
+            {"lower": lower, "upper": upper, **where.values},
         ).fetchall()
-        upper, window = lower, window * _GROWTH
+        upper, window = lower, min(window * _GROWTH, _WIDEST)
         if time.monotonic() > until:
             break
     if len(rows) == limit:
         upper = rows[-1][0]
-    return rows, upper if upper > 1 else None
+    return rows, upper if upper > where.first else None

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from cai_app.records import Record, Response
+from cai_app.store.connection import Cursor
 from cai_app.store.paging import Page, Where, newest
 from cai_app.store.table import Table
-
-FROM_RUN = "{} IN (SELECT o.id FROM outputs o WHERE o.run = ? AND o.type = '{}')"
 
 
 class ResponseFilter(Record):
@@ -31,12 +30,10 @@ class Responses(Table[Response]):
         # What is in the table was checked when it came in.
         return Response.model_construct(**dict(zip(self.columns, values, strict=True)))
 
-    def where(self, wanted: ResponseFilter, search: str = "") -> Where:
+    def where(self, cursor: Cursor, wanted: ResponseFilter, search: str = "") -> Where:
         """The conditions of a filter and a search through prompts and texts."""
         where = Where()
-        if wanted.source is not None:
-            from_run = FROM_RUN.format("id", "response")
-            where.add(f"(source = ? OR {from_run})", wanted.source, wanted.source)
+        where.from_source(cursor, "response", wanted.source)
         where.equal("model", wanted.model)
         where.equal("adapter", wanted.adapter)
         where.contains(("prompt", "text"), search)
@@ -51,10 +48,10 @@ class Responses(Table[Response]):
         limit: int = 50,
     ) -> Page[Response]:
         """A page of responses, the newest first; `before` is the `next` of the page above."""
-        where = self.where(wanted or ResponseFilter(), search)
         with self.db.cursor() as cursor:
+            where = self.where(cursor, wanted or ResponseFilter(), search)
             rows, following = newest(
-                cursor, f"SELECT seq, {', '.join(self.columns)} FROM responses", "seq",
+                cursor, f"SELECT seq, {', '.join(self.columns)} FROM responses", 
                 where=where, before=before, limit=limit, top=self.top(cursor),
             )  # fmt: skip
         return Page(rows=tuple(self.record(row[1:]) for row in rows), next=following)

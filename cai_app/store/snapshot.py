@@ -8,7 +8,7 @@ from typing import Literal
 from cai_app.errors import InputError
 from cai_app.records import Record
 from cai_app.store.comparisons import ComparisonFilter, Comparisons
-from cai_app.store.connection import Connection
+from cai_app.store.connection import Connection, Cursor
 from cai_app.store.labels import LabelFilter, Labels
 from cai_app.store.paging import Where
 from cai_app.store.responses import ResponseFilter, Responses
@@ -20,10 +20,7 @@ Filter = ResponseFilter | ComparisonFilter | LabelFilter | TranscriptFilter
 _QUERIES: dict[Noun, str] = {
     "responses": "SELECT id, prompt, text, model, adapter, seed, source FROM responses",
     "comparisons": (
-        "SELECT c.id, c.prompt, c.a AS a_id, a.text AS a, a.model AS a_model, "
-        "a.adapter AS a_adapter, c.b AS b_id, b.text AS b, b.model AS b_model, "
-        "b.adapter AS b_adapter, c.source "
-        "FROM comparisons c JOIN responses a ON a.id = c.a JOIN responses b ON b.id = c.b"
+        "SELECT id, prompt, a, b, a_text, b_text, a_model, b_model, source FROM comparisons"
     ),
     "labels": (
         "SELECT id, about, subject, kind, rater, value, unscored_reason, orders, principle, "
@@ -34,6 +31,8 @@ _QUERIES: dict[Noun, str] = {
         "revision, transcript FROM transcripts"
     ),
 }
+# A condition that looks at a window of rows gets all of them.
+_END = str(2**62)
 
 
 class Selection(Record):
@@ -56,23 +55,23 @@ class Snapshot(Record):
 def write(db: Connection, selection: Selection, path: Path) -> Snapshot:
     """Write the selected rows to a Parquet file in HOME/runs or HOME/exchange, ordered by id.
 
-    `comparisons` come with the texts of both sides. The file has its name when it is complete.
+    The file has its name when it is complete.
     Raises InputError where the path lies elsewhere.
     """
     allowed = [db.home / "runs", db.home / "exchange"]
     if not any(path.absolute().is_relative_to(folder) for folder in allowed):
         raise InputError(f"{path} is not in {allowed[0]} or {allowed[1]}; write it there")
     fresh = path.with_name(f".{path.name}.part")
-    where = _where(db, selection)
-    key = "c.id" if selection.noun == "comparisons" else "id"
-    query = f"{_QUERIES[selection.noun]} WHERE {where.clause} ORDER BY {key}"
+    query = f"{_QUERIES[selection.noun]} WHERE {{}} ORDER BY id"
     if selection.limit is not None:
         query += f" LIMIT {int(selection.limit)}"
     target = str(fresh).replace("'", "''")
     try:
         with db.cursor() as cursor:
-            row = cursor.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet)", where.values)
-            counted = row.fetchone()
+            where = _where(db, cursor, selection)
+            found = query.format(where.clause).replace("$lower", "1").replace("$upper", _END)
+            copied = cursor.execute(f"COPY ({found}) TO '{target}' (FORMAT parquet)", where.values)
+            counted = copied.fetchone()
         digest = _hash(fresh)
         os.replace(fresh, path)
     finally:
@@ -80,17 +79,17 @@ def write(db: Connection, selection: Selection, path: Path) -> Snapshot:
     return Snapshot(path=path, sha256=digest, rows=int(counted[0]) if counted else 0)
 
 
-def _where(db: Connection, selection: Selection) -> Where:
+def _where(db: Connection, cursor: Cursor, selection: Selection) -> Where:
     wanted, search = selection.filter, selection.search
     match selection.noun, wanted:
         case "responses", ResponseFilter() | None:
-            return Responses(db).where(wanted or ResponseFilter(), search)
+            return Responses(db).where(cursor, wanted or ResponseFilter(), search)
         case "comparisons", ComparisonFilter() | None:
-            return Comparisons(Responses(db)).where(wanted or ComparisonFilter(), search)[0]
+            return Comparisons(Responses(db)).where(cursor, wanted or ComparisonFilter(), search)
         case "labels", LabelFilter() | None:
-            return Labels(db).where(wanted or LabelFilter(), search)
+            return Labels(db).where(cursor, wanted or LabelFilter(), search)
         case "transcripts", TranscriptFilter() | None:
-            return Transcripts(db).where(wanted or TranscriptFilter(), search)
+            return Transcripts(db).where(cursor, wanted or TranscriptFilter(), search)
     raise InputError(f"a {type(wanted).__name__} does not filter {selection.noun}")
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cai_app.records import Record, Transcript, transcript_id
+from cai_app.store.connection import Cursor
 from cai_app.store.paging import Page, Where, newest
-from cai_app.store.responses import FROM_RUN
 from cai_app.store.table import Table
 
 
@@ -41,11 +41,10 @@ class Transcripts(Table[Transcript]):
     def record(self, values: Sequence[Any]) -> Transcript:
         return Transcript.model_validate(json.loads(values[-1]))
 
-    def where(self, wanted: TranscriptFilter, search: str = "") -> Where:
+    def where(self, cursor: Cursor, wanted: TranscriptFilter, search: str = "") -> Where:
         """The conditions of a filter and a search through prompts, drafts and last revisions."""
         where = Where()
-        if wanted.source is not None:
-            where.add(FROM_RUN.format("id", "transcript"), wanted.source)
+        where.from_source(cursor, "transcript", wanted.source, column=None)
         where.equal("backend", wanted.backend)
         where.equal("constitution", wanted.constitution)
         where.contains(("prompt", "draft", "revision"), search)
@@ -60,10 +59,10 @@ class Transcripts(Table[Transcript]):
         limit: int = 50,
     ) -> Page[Transcript]:
         """A page of transcripts, the newest first; `before` is the `next` of the page above."""
-        where = self.where(wanted or TranscriptFilter(), search)
         with self.db.cursor() as cursor:
+            where = self.where(cursor, wanted or TranscriptFilter(), search)
             rows, following = newest(
-                cursor, "SELECT seq, transcript FROM transcripts", "seq",
+                cursor, "SELECT seq, transcript FROM transcripts", 
                 where=where, before=before, limit=limit, top=self.top(cursor),
             )  # fmt: skip
         return Page(rows=tuple(self.record(row) for row in rows), next=following)

@@ -18,13 +18,18 @@ CREATE TABLE responses (
     added TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 
--- a and b are responses, ordered by a hash.
+-- a and b are responses, ordered by a hash. Rows never change, so what pages show and search of
+-- the two stands here again: a join with a million responses would take longer than a page may.
 CREATE TABLE comparisons (
     seq BIGINT NOT NULL,
     id VARCHAR PRIMARY KEY,
     prompt VARCHAR NOT NULL,
     a VARCHAR NOT NULL,
     b VARCHAR NOT NULL,
+    a_text VARCHAR NOT NULL,
+    b_text VARCHAR NOT NULL,
+    a_model VARCHAR,
+    b_model VARCHAR,
     source VARCHAR,
     added TIMESTAMPTZ NOT NULL DEFAULT now()
 );
@@ -107,11 +112,12 @@ CREATE TABLE runs (
     added TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 
--- Which run gave which row. A row that two runs made is one row and has two of these.
+-- Which run gave which row, by the row's seq in the table of its type. A row that two runs made is
+-- one row and has two of these.
 CREATE TABLE outputs (
     run VARCHAR NOT NULL,
     type VARCHAR NOT NULL,
-    id VARCHAR NOT NULL
+    seq BIGINT NOT NULL
 );
 
 -- What was made from what: runs, constitutions, backends, adapters, snapshots.
@@ -122,12 +128,6 @@ CREATE TABLE lineage (
     added TIMESTAMPTZ NOT NULL DEFAULT now(),
     PRIMARY KEY (child, parent, relation)
 );
-
--- Comparisons with their texts.
-CREATE VIEW pairs AS
-SELECT c.id, c.prompt, a.text AS a, b.text AS b, a.model AS model_a, b.model AS model_b,
-       a.adapter AS adapter_a, b.adapter AS adapter_b, c.source, c.added
-FROM comparisons c JOIN responses a ON a.id = c.a JOIN responses b ON b.id = c.b;
 
 -- The latest of a rater on a subject counts; what one run said of it counts together.
 CREATE VIEW latest_labels AS
