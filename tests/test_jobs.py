@@ -121,9 +121,9 @@ def test_two_workers_on_one_run_are_one_too_many(runs: Runs, settings: Settings,
 def test_a_stop_saves_and_resume_goes_on_to_the_rows_of_an_unbroken_run(
     runs: Runs, settings: Settings, spec: str
 ) -> None:
-    whole = runs.start(toy.asked(settings, spec, count=16, mode="chains"))
+    whole = runs.start(toy.asked(settings, spec, count=8, mode="chains"))
     assert ended(runs, whole.id).state == "done"
-    run = runs.start(toy.asked(settings, spec, count=16, mode="chains"))
+    run = runs.start(toy.asked(settings, spec, count=8, mode="chains"))
     at_work(runs, run.id)
     assert runs.stop(run.id).state in ("stopping", "stopped")
     stopped = runs.wait(run.id)
@@ -141,7 +141,7 @@ def test_a_stop_saves_and_resume_goes_on_to_the_rows_of_an_unbroken_run(
 def storm(runs: Runs, settings: Settings, spec: str, kills: int, seed: int) -> None:
     """Kill the worker at random moments; every life goes on from the last one's checkpoint."""
     chance = random.Random(seed)
-    options: dict[str, Any] = {"count": 16, "mode": "chains", "batch": 2}
+    options: dict[str, Any] = {"count": 8, "mode": "chains", "batch": 2}
     whole = runs.start(toy.asked(settings, spec, **options))
     assert ended(runs, whole.id).state == "done"
     path, killed = Path(whole.path), 0
@@ -150,7 +150,7 @@ def storm(runs: Runs, settings: Settings, spec: str, kills: int, seed: int) -> N
         run = runs.start(toy.asked(settings, spec, **options))
         while runs.read(run.id).state != "done" and killed < kills:
             until(lambda id=run.id: runs.read(id).pid or runs.read(id).state == "done")
-            time.sleep(chance.uniform(0, 3.0 if kills > 10 else 1.5))
+            time.sleep(chance.uniform(0, 1.8))
             try:
                 assert runs.kill(run.id).state == "dead"
             except InputError:
