@@ -16,7 +16,7 @@ from cai_app.errors import InputError
 from cai_app.jobs import config, control, find, read
 from cai_app.records import Comparison, GenerateOptions, RunInfo, Transcript
 from cai_app.settings import Settings
-from cai_app.work import checkpoints, generate, program
+from cai_app.work import checkpoints, generate, program, progress
 from cai_app.work.progress import Run, Stopped
 from cai_app.workbench import generation
 
@@ -234,6 +234,44 @@ def test_a_bug_fails_the_run_and_leaves_its_traceback_in_the_log(
     assert info.state == "failed"
     assert "ZeroDivisionError" in (info.error or "")
     assert "Traceback" in (path / "log.txt").read_text()
+
+
+def test_on_a_gpu_a_run_waits_until_it_fits_and_says_what_is_free(
+    settings: Settings, backend: toy.ToyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = toy.asked(settings, "openai:http://127.0.0.1:9#toy").model_copy(
+        update={"memory": 3 * 2**30}
+    )
+    path = Path(control.start(settings, asked).path)
+    free, notes = [2**30, 2**30, 8 * 2**30], []
+
+    def look(device: int) -> int:
+        notes.append((read(path).state, read(path).note))
+        return free.pop(0)
+
+    monkeypatch.setattr(progress.memory, "is_gpu", lambda device: True)
+    monkeypatch.setattr(progress.memory, "free", look)
+    assert work(path).state == "done"
+    state, note = notes[-1]
+    assert state == "queued"
+    assert "needs about 3.0 GiB on device 0, but 1.0 GiB are free; unload" in note
+
+
+def test_a_run_that_pauses_itself_says_why_and_goes_on(
+    settings: Settings, backend: toy.ToyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = new(settings)
+
+    def alarmed(run: Run) -> None:
+        raise progress.Paused("the reward has no spread any more; look at the samples")
+
+    assert program.main(alarmed, [str(path)], what="x") == 0
+    paused = read(path)
+    assert (paused.state, paused.note) == (
+        "paused",
+        "the reward has no spread any more; look at the samples",
+    )
+    assert work(path).state == "done"
 
 
 def test_a_done_run_is_not_done_again(settings: Settings, backend: toy.ToyBackend) -> None:
