@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,17 +20,17 @@ from cai_app.pocket.documents import Author, Document, Shipped
 WINDOW = 2048
 # Share of documents; few-shot documents are several times longer than the rest.
 MIXTURE: dict[str, float] = {
-    "dialogue": 20,
-    "preamble": 6,
-    "chain": 24,
-    "direct": 11,
-    "chain_with_shots": 3.5,
-    "verdict": 18,
-    "verdict_with_shots": 4,
+    "dialogue": 14,
+    "preamble": 4,
+    "chain": 19,
+    "direct": 9,
+    "chain_with_shots": 2.5,
+    "verdict": 36,
+    "verdict_with_shots": 6,
     "reasoned": 7,
-    "reasoned_with_shots": 0.8,
-    "counting": 1.5,
-    "prose": 1.5,
+    "reasoned_with_shots": 0.5,
+    "counting": 1,
+    "prose": 1,
 }
 # The helpful adapter: mostly what the helpful-only assistant says, the rest to keep its skills.
 HELPFUL_MIXTURE: dict[str, float] = {
@@ -48,10 +48,16 @@ HELPFUL_MIXTURE: dict[str, float] = {
 
 @dataclass(frozen=True)
 class Batch:
-    """Documents of like length: ids and loss weights (rows × longest), and how many tokens."""
+    """Documents of like length (rows × longest): ids and loss weights; how many tokens.
+
+    `chances` is how likely the token itself is, and `others` the token that is right otherwise:
+    1 and 0 but for the letters of a verdict, whose known chance is learned as a soft target.
+    """
 
     ids: np.ndarray
     weights: np.ndarray
+    chances: np.ndarray
+    others: np.ndarray
     tokens: int
 
 
@@ -89,22 +95,44 @@ class Corpus:
                 yield sort, write()
 
 
-def encode(document: Document, tokenizer: Any) -> tuple[list[int], list[float]]:
-    """Token ids and weights: BOS, the segments one by one, EOS.
+class Encoded(NamedTuple):
+    """One document as tokens, with each token's weight, chance and alternative (see Batch)."""
+
+    ids: list[int]
+    weights: list[float]
+    chances: list[float]
+    others: list[int]
+
+
+def encode(document: Document, tokenizer: Any) -> Encoded:
+    """BOS, the segments one by one, EOS.
 
     The token after a stretch the assistant wrote ends it, so it weighs as much as what it ends.
     """
-    ids, weights = [tokenizer.bos_token_id], [0.0]
+    row = Encoded([tokenizer.bos_token_id], [0.0], [1.0], [0])
     before = 0.0
     pieces = tokenizer([s.text for s in document], add_special_tokens=False)["input_ids"]
     for segment, piece in zip(document, pieces, strict=True):
-        start = len(weights)
-        ids += piece
-        weights += [segment.weight] * len(piece)
+        start = len(row.ids)
+        row.ids.extend(piece)
+        row.weights.extend([segment.weight] * len(piece))
+        row.chances.extend([1.0 if segment.chance is None else segment.chance] * len(piece))
+        row.others.extend(piece if segment.chance is None else _other(segment.text, tokenizer))
         if before >= 0.5 and piece:
-            weights[start] = max(weights[start], 1.0)
+            row.weights[start] = max(row.weights[start], 1.0)
         before = segment.weight
-    return [*ids, tokenizer.eos_token_id], [*weights, 1.0 if before >= 0.5 else 0.1]
+    row.ids.append(tokenizer.eos_token_id)
+    row.weights.append(1.0 if before >= 0.5 else 0.1)
+    row.chances.append(1.0)
+    row.others.append(0)
+    return row
+
+
+def _other(letter: str, tokenizer: Any) -> list[int]:
+    """The tokens of the other letter of a verdict."""
+    text = " (B)" if letter == " (A)" else " (A)"
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
 
 
 def batches(
@@ -121,37 +149,39 @@ def batches(
     Sorting by length wastes little on padding and keeps attention as short as the documents are;
     also returned: how many documents of each sort there were.
     """
-    encoded: list[tuple[list[int], list[float]]] = []
+    encoded: list[Encoded] = []
     counts: Counter[str] = Counter()
     total = 0
     for sort, document in corpus.documents(seed, mixture):
-        ids, weights = encode(document, tokenizer)
-        encoded.append((ids[:WINDOW], weights[:WINDOW]))
+        encoded.append(encode(document, tokenizer))
         counts[sort] += 1
-        total += len(encoded[-1][0])
+        total += len(encoded[-1].ids)
         if total >= tokens:
             break
     rng = np.random.default_rng(int.from_bytes(seed.encode()[-8:]))
-    encoded.sort(key=lambda item: len(item[0]))
+    encoded.sort(key=lambda item: len(item.ids))
     filled: list[Batch] = []
     start = 0
     for end in range(1, len(encoded) + 1):
-        longest = len(encoded[min(end, len(encoded) - 1)][0])
+        longest = len(encoded[min(end, len(encoded) - 1)].ids)
         if end == len(encoded) or (end + 1 - start) * longest > batch_tokens:
             filled.append(_batch(encoded[start:end], rng))
             start = end
     return [filled[i] for i in rng.permutation(len(filled))], counts
 
 
-def _batch(items: list[tuple[list[int], list[float]]], rng: np.random.Generator) -> Batch:
-    """Padded on the right, where a causal model never looks from."""
-    shape = len(items), max(len(ids) for ids, _ in items)
-    ids = np.zeros(shape, dtype=np.int64)
-    weights = np.zeros(shape, dtype=np.float32)
-    for row, (tokens, weight) in enumerate(items):
-        ids[row, : len(tokens)] = tokens
-        weights[row, : len(tokens)] = weight
+def _batch(items: list[Encoded], rng: np.random.Generator) -> Batch:
+    """Padded on the right, where a causal model never looks from; cut to the window."""
+    shape = len(items), min(WINDOW, max(len(item.ids) for item in items))
+    ids, others = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    weights, chances = np.zeros(shape, dtype=np.float32), np.ones(shape, dtype=np.float32)
+    for row, item in enumerate(items):
+        end = min(WINDOW, len(item.ids))
+        ids[row, :end] = item.ids[:end]
+        weights[row, :end] = item.weights[:end]
+        chances[row, :end] = item.chances[:end]
+        others[row, :end] = item.others[:end]
     # Light tokens: a fifth of them at five times the weight costs less and means the same.
     light = (weights > 0) & (weights < 0.5)
     weights[light] *= 5 * (rng.random(int(light.sum())) < 0.2)
-    return Batch(ids, weights, sum(len(tokens) for tokens, _ in items))
+    return Batch(ids, weights, chances, others, sum(len(item.ids) for item in items))

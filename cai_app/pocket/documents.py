@@ -28,6 +28,8 @@ class Segment:
 
     text: str
     weight: float
+    # Where the text is one of two letters: the known chance of this one, learned as a soft target.
+    chance: float | None = None
 
 
 Document = list[Segment]
@@ -170,10 +172,13 @@ class Author:
         return (scene, first, second) if self.rng.random() < 0.5 else (scene, second, first)
 
     def verdict(self) -> Document:
-        """One A/B question in the judge's template, its answer drawn from the known chance."""
+        """One A/B question in the judge's template, its answer with the known chance."""
         scene, a, b = self.pair()
-        wording = self.wordings.question(self.rng)
-        p = replies.p_first(a, b, wording.aspect, scene.act.kind, worse=wording.worse)
+        for _ in range(1 if self.rng.random() < 0.4 else 6):  # most questions have a clear answer
+            wording = self.wordings.question(self.rng)
+            p = replies.p_first(a, b, wording.aspect, scene.act.kind, worse=wording.worse)
+            if abs(p - 0.5) > 0.25:
+                break
         question = form(
             "judge",
             dialogue=form("human_turn", text=self.ask(scene)),
@@ -181,8 +186,8 @@ class Author:
             a=a.text,
             b=b.text,
         )
-        letter = " (A)" if self.rng.random() < p else " (B)"
-        return [Segment(question, ASIDE), Segment(letter, VERDICT)]
+        letter, chance = (" (A)", p) if self.rng.random() < p else (" (B)", 1 - p)
+        return [Segment(question, ASIDE), Segment(letter, VERDICT, chance)]
 
     def verdict_with_shots(self) -> Document:
         """A/B questions in a row: the shipped few-shots, or others."""

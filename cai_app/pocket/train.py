@@ -258,7 +258,11 @@ def step(model: Any, group: list[Batch], optimizers: list[Any], device: str) -> 
         with torch.autocast(device, dtype=torch.bfloat16):
             hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
             logits = model.lm_head(hidden[:, :-1][chosen])
-        losses = F.cross_entropy(logits.float(), ids[:, 1:][chosen], reduction="none")
+        chances = torch.from_numpy(batch.chances).to(device)[:, 1:][chosen]
+        others = torch.from_numpy(batch.others).to(device)[:, 1:][chosen]
+        said = F.log_softmax(logits.float(), dim=-1)
+        losses = -chances * said.gather(1, ids[:, 1:][chosen][:, None]).squeeze(1)
+        losses = losses - (1 - chances) * said.gather(1, others[:, None]).squeeze(1)
         share = (losses * weights[chosen]).sum() / total
         share.backward()
         loss += float(share.detach())
