@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cai_app.errors import BusyError
 from cai_app.records import (
     Comparison,
     ConstitutionRef,
@@ -18,7 +19,9 @@ from cai_app.records import (
     Step,
     Transcript,
 )
+from cai_app.settings import Settings
 from cai_app.store import ComparisonFilter, ResponseFilter, Store, ingest_finished, line_of
+from cai_app.workbench import Workbench
 
 RUN = "20260102-030405-generate-abc"
 
@@ -169,3 +172,27 @@ def test_a_run_without_outputs_is_in(store: Store) -> None:
     (finished(store.db.home) / "outputs.jsonl").unlink()
     (found,) = ingest_finished(store.db.home, store)
     assert found.read == 0
+
+
+def test_whoever_opens_the_store_takes_in_what_is_finished(settings: Settings) -> None:
+    first, second = Workbench(settings), Workbench(settings)
+    finished(settings.home, pair(1))
+    assert [run.id for run in first.ingest()] == [RUN]
+    # A run that ends while somebody else has the store is theirs to take in.
+    second.runs._take_in()
+    with pytest.raises(BusyError, match="in use by process"):
+        second.ingest()
+    first.close()
+    assert second.ingest() == []
+    assert second.store.comparisons.count() == 1
+    second.close()
+
+
+def test_a_wrong_constitution_keeps_nobody_from_the_store(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "wrong.yaml").write_text("name: [")
+    opened = Workbench(settings.model_copy(update={"constitutions": tmp_path}))
+    assert opened.store.constitutions.count() == 0
+    assert "not indexed" in caplog.text
+    opened.close()

@@ -11,7 +11,8 @@ from cai_app.files import DiskFullError
 _FULL = re.compile(r"No space left|File too large|quota|disk is full", re.IGNORECASE)
 _REFUSED = re.compile(r"Permission denied|Read-only file system|not permitted", re.IGNORECASE)
 _DAMAGED = re.compile(
-    r"not a valid DuckDB|corrupt|checksum|deserialize|serialization|block \d+|replaying WAL",
+    r"not a valid DuckDB|corrupt|checksum|deserialize|serialization|block \d+|replaying WAL"
+    r"|Could not read",
     re.IGNORECASE,
 )
 _VERSION = re.compile(r"version number|newer version", re.IGNORECASE)

@@ -97,11 +97,12 @@ def _look(path: Path, migrations: Path, ledger: Ledger) -> State:
             if unknown:
                 raise faults.newer(path, f"migration {max(unknown)}")
             blocks, size = _one(
-                connection, "SELECT total_blocks, block_size FROM pragma_database_size()"
+                connection, "SELECT used_blocks, block_size FROM pragma_database_size()"
             )
             incarnation, number = _one(connection, "SELECT incarnation, n FROM acknowledged")
         finally:
             connection.close()
+    # Free blocks at the end need not be in the file; used ones could not be anywhere else.
     if path.stat().st_size < _HEADERS + blocks * size:
         raise faults.damaged(path, "the file is cut short")
     missing = ledger.lost(incarnation, number)

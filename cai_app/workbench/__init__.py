@@ -66,8 +66,19 @@ class Workbench:
         with self._opening:
             if self._store is None:
                 self._store = Store(self.settings.home)
-                self._store.constitutions.add(self.constitutions())
+                self._index(self._store)
             return self._store
+
+    def _index(self, store: "Store") -> None:
+        """Keep every version of a constitution that is seen; a file that is wrong waits."""
+        try:
+            found = {one.hash: one for one in self.constitutions()}
+        except CaiError as error:
+            log.warning("constitutions are not indexed: %s", error)
+            return
+        missing = found.keys() - store.constitutions.get(list(found)).keys()
+        if missing:
+            store.constitutions.add(found[hash] for hash in sorted(missing))
 
     def ingest(self) -> "list[IngestedRun]":
         """Take the outputs of finished runs into the store; what is in already stays as it is."""
