@@ -91,10 +91,15 @@ class Loop:
         return job
 
     def close(self) -> None:
-        """End all requests and the thread. Idempotent."""
+        """End all requests and the thread. Idempotent.
+
+        Waits for the step in hand: a thread still in torch when Python exits aborts the process.
+        """
         with self._wake:
             self._closed = True
             self._wake.notify()
+        if threading.current_thread() is not self.thread:
+            self.thread.join(timeout=10)
 
     def _run(self) -> None:
         jobs: list[Job] = []
