@@ -62,7 +62,7 @@ def test_an_answer_can_be_cut_and_says_so(store: Store) -> None:
         ("SELECT * FROM read_text('{home}/exchange/../app.json')", "Cannot access file"),
         ("SELECT * FROM glob('{home}/*')", "Cannot access"),
         (
-            "WITH x AS (INSERT INTO outputs VALUES ('r', 't', 'i') RETURNING id) SELECT * FROM x",
+            "WITH x AS (INSERT INTO outputs VALUES ('r', 't', 1) RETURNING seq) SELECT * FROM x",
             "read-only",
         ),
         ("SELECT * FROM enable_logging()", "locked"),
