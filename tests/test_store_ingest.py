@@ -144,13 +144,15 @@ def test_lines_that_are_no_rows_are_kept_aside_with_number_and_reason(store: Sto
 
 
 def test_what_a_run_was_made_from_is_kept(store: Store) -> None:
-    finished(store.db.home, chain(), label(pair(1)))
+    written = Response(prompt="p", text="t", model="pocket-s")
+    finished(store.db.home, chain(), label(pair(1)), written)
     ingest_finished(store.db.home, store)
     found = {(edge.parent, edge.relation) for edge in store.lineage.parents(RUN)}
     assert found == {
         ("harmless@h1", "under"),
         ("privacy@h2", "under"),
         ("pocket", "by"),
+        ("pocket-s", "by"),
         ("pocket@none", "by"),
         ("sha256:abc", "read"),
     }

@@ -12,7 +12,15 @@ from pydantic import ValidationError
 
 from cai_app import files
 from cai_app.errors import CaiError
-from cai_app.records import Label, RunConfig, RunStatus, Transcript, transcript_id
+from cai_app.records import (
+    Comparison,
+    Label,
+    Response,
+    RunConfig,
+    RunStatus,
+    Transcript,
+    transcript_id,
+)
 from cai_app.store.connection import Cursor
 from cai_app.store.lineage import Edge
 from cai_app.store.outputs import NAME, REJECTED, Line, lines
@@ -161,7 +169,10 @@ def _id(record: Any) -> str:
 
 
 def _parents(record: Any) -> set[tuple[str, str]]:
-    """Constitution and backend of one row, with the relation."""
+    """Constitution and backends of one row, with the relation."""
+    if isinstance(record, Response | Comparison):
+        sides = (record.a, record.b) if isinstance(record, Comparison) else (record,)
+        return {(side.model, "by") for side in sides if side.model is not None}
     if isinstance(record, Transcript):
         under, backend = record.constitution, record.backend
     elif isinstance(record, Label) and record.rater.constitution and record.rater.backend:
