@@ -51,7 +51,10 @@ def vocabulary(documents: int = 60_000) -> list[str]:
     stream = Corpus.load(texts.root, texts.shipped).documents("vocabulary")
     words: Counter[str] = Counter()
     for _ in range(documents):
-        for segment in next(stream)[1]:
+        sort, document = next(stream)
+        if sort == "echo":  # invented words to repeat; nothing is known of them
+            continue
+        for segment in document:
             words.update(re.findall(r"[a-z]+", segment.text.lower()))
     # Words seen once or twice are invented names.
     return sorted(word for word, count in words.items() if count >= 3)
