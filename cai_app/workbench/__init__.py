@@ -13,7 +13,7 @@ from cai_app.constitution import Constitution
 from cai_app.errors import BusyError, CaiError, InputError
 from cai_app.records import ModelInfo, Step, Transcript
 from cai_app.settings import Settings
-from cai_app.workbench import examples
+from cai_app.workbench import examples, lineage
 from cai_app.workbench.models import Models, Opener
 from cai_app.workbench.runs import Runs
 from cai_app.workbench.shapes import (
@@ -95,6 +95,20 @@ class Workbench:
             log.info("%s", error)
         except CaiError as error:
             log.error("%s", error)
+
+    def current_versions(self) -> dict[str, str]:
+        """Hash by name of the constitutions as they stand now; empty where one cannot be read."""
+        try:
+            return {one.name: one.hash for one in self.constitutions()}
+        except CaiError as error:
+            log.warning("versions are not compared: %s", error)
+            return {}
+
+    def lineage(self, id: str) -> lineage.Lineage:
+        """What an id was made from and became. Raises InputError where nothing has it."""
+        return lineage.trace(
+            id, store=self.store, settings=self.settings, current=self.current_versions()
+        )
 
     def open(self, spec: str) -> Backend:
         """The backend of a spec, opened once; its verbs wait until the weights are loaded."""
