@@ -363,3 +363,35 @@ def test_two_hundred_runs_are_listed_quickly(
     begun = time.process_time()
     assert len(runs.list()) == 200
     assert time.process_time() - begun < 0.2
+
+
+def test_a_run_that_has_ended_is_read_again_only_when_it_changes(
+    runs: Runs, settings: Settings, spec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.start(toy.asked(settings, spec, count=2))
+    assert ended(runs, run.id).state == "done"
+    (before,) = runs.list()
+    looks: list[Path] = []
+    read = directory.read
+    monkeypatch.setattr(directory, "read", lambda path: looks.append(path) or read(path))
+    assert runs.list() == [before] and not looks
+    status = Path(run.path) / "status.json"
+    files.replace(status, status.read_text().replace('"done"', '"failed"'))
+    assert runs.list()[0].state == "failed" and looks
+
+
+def test_a_log_is_read_on_from_where_the_reader_was(
+    runs: Runs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "launch", lambda path: False)
+    run = runs.start(toy.asked(settings, "openai:http://127.0.0.1:9#x"))
+    assert runs.log_from(run.id).text == ""
+    log = Path(run.path) / "log.txt"
+    log.write_text("".join(f"line {n}\n" for n in range(5000)) + "half a li")
+    part = runs.log_from(run.id)
+    assert part.text.startswith("line ") and part.text.endswith("line 4999\n")
+    assert len(part.text) <= 20_000 and part.start > 0
+    with log.open("a") as file:
+        file.write("ne\n")
+    rest = runs.log_from(run.id, part.to)
+    assert (rest.text, rest.start) == ("half a line\n", part.to)
