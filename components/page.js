@@ -22,8 +22,8 @@
       event.preventDefault();
       edit.querySelector(leave).click();
     } else if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
-      if (press('critique-run', 'judge-run')) event.preventDefault();
-    } else if (event.key === 'Escape' && !document.querySelector(':popover-open')) {
+      if (press('critique-run', 'judge-run', 'data-run')) event.preventDefault();
+    } else if (event.key === 'Escape' && !document.querySelector(':popover-open, dialog[open]')) {
       press('critique-stop', 'judge-stop');
     }
   }, true);

@@ -15,7 +15,7 @@ from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 from components import memory, shared
 from components.critique import handlers as writing
-from components.critique.diff import word_diff
+from components.diff import word_diff
 from components.judge import handlers as judging
 
 FORM = ("harmless", 1, "", 7, 1.0, False, 5, 160)

@@ -16,6 +16,7 @@ _QUERIES: dict[str, dict[str, str]] = {
         "source": f"{_RUNS.format('comparison')} UNION SELECT DISTINCT source FROM comparisons",
         "model": "SELECT DISTINCT a_model FROM comparisons UNION "
         "SELECT DISTINCT b_model FROM comparisons",
+        "rater_kind": "SELECT DISTINCT kind FROM raters",
     },
     "transcripts": {
         "source": _RUNS.format("transcript"),

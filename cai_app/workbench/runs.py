@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 _QUEUE_EVERY = 1.0  # seconds
 _STOP_WAIT = 30.0  # seconds
+_COMPARED = 20  # runs looked at for a pace
 Ingest = Callable[[], object]
 Rows = tuple[list[dict[str, Any]], int]
 
@@ -61,6 +62,17 @@ class Runs:
         return jobs.start(
             self.settings, generation.prepare(options, prompts=prompts, settings=self.settings)
         )
+
+    def pace(self, options: GenerateOptions) -> float | None:
+        """Texts a second of the last `generate` run with the same model and mode, if any."""
+        done = [one for one in self.list() if one.kind == "generate" and one.state == "done"]
+        for info in done[:_COMPARED]:
+            asked = jobs.config(Path(info.path)).options
+            same = all(asked.get(name) == getattr(options, name) for name in ("backend", "mode"))
+            took = (info.ended or 0) - (info.started or 0)
+            if same and took > 0 and info.done:
+                return info.done / took
+        return None
 
     def start(self, asked: jobs.NewRun) -> RunInfo:
         """Queue a run of any kind."""
