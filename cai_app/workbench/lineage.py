@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cai_app import jobs
 from cai_app.errors import CaiError, InputError
-from cai_app.records import Comparison, ConstitutionRef, Label, Record, Transcript
+from cai_app.records import (
+    Comparison,
+    ConstitutionRef,
+    Label,
+    Record,
+    Response,
+    Transcript,
+)
 from cai_app.settings import Settings
 
 if TYPE_CHECKING:
@@ -124,13 +131,11 @@ class _Tracer:
         yield from self._of_row(id, kind)
 
     def _of_row(self, id: str, kind: "RowType") -> Iterator[tuple[str, str, NodeType]]:
-        if kind == "response":
-            response = self.store.responses.get([id])[id]
-            if response.model:
-                yield response.model, "by", "backend"
-            return
         table: Any = getattr(self.store, f"{kind}s")
-        match table.get([id])[id]:
+        # None: a label may be about a row that was never here.
+        match table.get([id]).get(id):
+            case Response(model=str(model)):
+                yield model, "by", "backend"
             case Comparison(a=a, b=b):
                 yield a.id, "side", "response"
                 yield b.id, "side", "response"

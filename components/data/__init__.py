@@ -60,7 +60,29 @@ def build(workbench: Workbench) -> Tab:
 
 
 def _form(workbench: Workbench) -> tuple[dict[str, Component], gr.UploadButton]:
-    defaults = GenerateOptions()
+    """The fields in the order of `generating.read_form`, and the button that brings a file."""
+    prompts, upload = _prompts(workbench)
+    mode, rounds = _what_to_write()
+    constitution, hint, model = model_and_constitution(workbench, "data")
+    constitution.visible = hint.visible = False
+    with gr.Row(elem_classes=["cw-row", "cw-even"]):
+        # A number field cannot be empty: Gradio 6.31 shows 0 for it.
+        limit = gr.Textbox(
+            "", label="First so many", placeholder="all", max_lines=1, elem_id="data-limit"
+        )
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="data-seed")
+    mode.change(
+        lambda chosen: [gr.update(visible=chosen == "chains")] * 3,
+        mode, [rounds, constitution, hint], **QUIET,
+    )  # fmt: skip
+    fields: dict[str, Component] = {
+        "prompts": prompts, "mode": mode, "rounds": rounds, "model": model,
+        "constitution": constitution, "limit": limit, "seed": seed, **_more_settings(),
+    }  # fmt: skip
+    return fields, upload
+
+
+def _prompts(workbench: Workbench) -> tuple[gr.Dropdown, gr.UploadButton]:
     prompts = gr.Dropdown(
         list(BUILT_IN),
         value=BUILT_IN[0],
@@ -76,9 +98,13 @@ def _form(workbench: Workbench) -> tuple[dict[str, Component], gr.UploadButton]:
             elem_id="data-upload",
             interactive=role(workbench) == "owner",
         )
+    return prompts, upload
+
+
+def _what_to_write() -> tuple[gr.Radio, gr.Radio]:
     mode = gr.Radio(
         [("pairs of answers", "pairs"), ("chains of revisions", "chains")],
-        value=defaults.mode,
+        value="pairs",
         label="What to write for each prompt",
         elem_classes=["cw-segments"],
         elem_id="data-mode",
@@ -91,36 +117,24 @@ def _form(workbench: Workbench) -> tuple[dict[str, Component], gr.UploadButton]:
         elem_id="data-rounds",
         visible=False,
     )
-    constitution, hint, model = model_and_constitution(workbench, "data")
-    constitution.visible = hint.visible = False
-    with gr.Row(elem_classes=["cw-row", "cw-even"]):
-        # A number field cannot be empty: Gradio 6.31 shows 0 for it.
-        limit = gr.Textbox(
-            "", label="First so many", placeholder="all", max_lines=1, elem_id="data-limit"
-        )
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="data-seed")
+    return mode, rounds
+
+
+def _more_settings() -> dict[str, Component]:
+    usual = GenerateOptions()
     with gr.Accordion("More settings", open=False, elem_classes=["cw-more", "cw-wide"]):
         temperature = gr.Slider(
-            0, 2, defaults.temperature, step=0.05, label="Temperature (0 is greedy)",
+            0, 2, usual.temperature, step=0.05, label="Temperature (0 is greedy)",
             elem_id="data-temperature",
         )  # fmt: skip
         tokens = gr.Slider(
-            16, 1024, defaults.max_tokens, step=16, label="Most tokens a text",
+            16, 1024, usual.max_tokens, step=16, label="Most tokens a text",
             elem_id="data-max-tokens",
         )  # fmt: skip
         batch = gr.Slider(
-            1, 64, defaults.batch, step=1, label="Prompts written together", elem_id="data-batch"
+            1, 64, usual.batch, step=1, label="Prompts written together", elem_id="data-batch"
         )
-    mode.change(
-        lambda chosen: [gr.update(visible=chosen == "chains")] * 3,
-        mode, [rounds, constitution, hint], **QUIET,
-    )  # fmt: skip
-    fields: dict[str, Component] = {
-        "prompts": prompts, "mode": mode, "rounds": rounds, "model": model,
-        "constitution": constitution, "limit": limit, "seed": seed, "temperature": temperature,
-        "max_tokens": tokens, "batch": batch,
-    }  # fmt: skip
-    return fields, upload
+    return {"temperature": temperature, "max_tokens": tokens, "batch": batch}
 
 
 def _wire_form(
