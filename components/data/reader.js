@@ -10,7 +10,7 @@ const link = (text, act, title) => node('button', { type: 'button', class: 'link
 const heading = node('h3', { tabindex: -1 });
 const id = node('span', { class: 'meta id' });
 const stale = node('span', { class: 'tag stale' });
-const backLink = link('← back', () => { const last = back.pop(); back.pop(); trigger('open', last); });
+const backLink = link('← back', () => trigger('open', back.pop()));
 const step = (by) => window.dispatchEvent(new CustomEvent('cw-row-step', { detail: { id: view.id, by } }));
 const previous = node('button', { type: 'button', class: 'btn', text: '‹', 'aria-label': 'The row above', title: 'Left arrow', on: { click: () => step(-1) } });
 const next = node('button', { type: 'button', class: 'btn', text: '›', 'aria-label': 'The row below', title: 'Right arrow', on: { click: () => step(1) } });
