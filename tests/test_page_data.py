@@ -139,6 +139,28 @@ def test_a_finished_run_that_is_not_in_yet_is_announced(workbench: Workbench) ->
     assert asked(workbench)["pending"] == 0
 
 
+def test_why_a_finished_run_is_not_taken_in_is_told(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(workbench.settings.home, pair(1))
+
+    def full(*_: Any) -> None:
+        raise files.DiskFullError("the disk is full; free some space")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cai_app.store.ingest_finished", full)
+        take_in(workbench)
+    assert asked(workbench)["trouble"] == "The disk is full; free some space."
+    take_in(workbench)
+    assert (asked(workbench)["trouble"], asked(workbench)["pending"]) == ("", 0)
+
+
+def take_in(workbench: Workbench) -> None:
+    """What the queue's keeper does after a run."""
+    assert workbench.runs._ingest
+    workbench.runs._ingest()
+
+
 def test_a_strange_question_is_refused_with_a_next_step(workbench: Workbench) -> None:
     with pytest.raises(InputError, match="reload it"):
         asked(workbench, "passwords")

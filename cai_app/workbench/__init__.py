@@ -47,6 +47,8 @@ class Workbench:
         self._models = Models(settings, opener)
         self._store: Store | None = None
         self._opening = threading.Lock()
+        # Why finished runs could not be taken in the last time; '' where they could.
+        self.trouble = ""
         self.runs = Runs(settings, ingest=self._take_in)
 
     @property
@@ -91,10 +93,11 @@ class Workbench:
         on. Whoever has the store, or opens it next, takes them in."""
         try:
             self.ingest()
-        except BusyError as error:
-            log.info("%s", error)
         except CaiError as error:
-            log.error("%s", error)
+            log.log(logging.INFO if isinstance(error, BusyError) else logging.ERROR, "%s", error)
+            self.trouble = str(error)
+        else:
+            self.trouble = ""
 
     def current_versions(self) -> dict[str, str]:
         """Hash by name of the constitutions as they stand now; empty where one cannot be read."""

@@ -142,8 +142,8 @@ function draw() {
   const bare = view.state === 'ready' && !view.rows.length;
   drawTabs(); drawFilters(); drawRows(); drawFoot();
   const taking = view.pending ? `Taking in the rows of ${plural(view.pending, 'finished run')}…` : '';
-  setText(note, view.message || (retries < RETRIES ? taking : 'A finished run could not be taken in: the terminal that runs the page says why.'));
-  note.className = `note ${failed ? 'bad' : ''}`;
+  setText(note, view.message || view.trouble || (retries < RETRIES ? taking : 'A finished run could not be taken in: the terminal that runs the page says why.'));
+  note.className = `note ${failed || view.trouble ? 'bad' : ''}`;
   if (failed) note.append(' ', node('button', { type: 'button', class: 'btn', text: 'Try again', on: { click: ask } }));
   setShown(note, Boolean(note.textContent));
   setShown(table, view.rows.length > 0);

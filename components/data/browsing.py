@@ -64,6 +64,7 @@ def table(workbench: Workbench, query: Query) -> Table:
     store, listed = workbench.store, workbench.runs.list()
     page = _runs(workbench, query) if query.noun == "runs" else _rows(workbench, query)
     done = {info.id for info in listed if info.state == "done"}
+    pending = len(done - store.runs.ids())
     return Table(
         state="ready",
         query=query,
@@ -73,7 +74,8 @@ def table(workbench: Workbench, query: Query) -> Table:
         next=page.next,
         filters=_filters(workbench, query.noun),
         counts={"runs": len(listed), **{one: getattr(store, one).count() for one in NOUNS[:-1]}},
-        pending=len(done - store.runs.ids()),
+        pending=pending,
+        trouble=sentence(InputError(workbench.trouble)) if pending and workbench.trouble else "",
         may_write=role(workbench) == "owner",
     )
 

@@ -49,7 +49,8 @@ class Filter(Record):
 class Table(Record):
     """One page of rows, the newest first.
 
-    `pending` counts runs that are done and about to be taken in. Rows fewer than `size` with a
+    `pending` counts runs that are done and about to be taken in, `trouble` says why the last try
+    to do so failed. Rows fewer than `size` with a
     `next` mean that the search went on for long enough: going on searches further back.
     """
 
@@ -62,6 +63,7 @@ class Table(Record):
     filters: tuple[Filter, ...] = ()
     counts: dict[str, int] = {}
     pending: int = 0
+    trouble: str = ""
     message: str = ""
     may_write: bool = False
 
