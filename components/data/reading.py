@@ -13,7 +13,7 @@ from cai_app.workbench import Workbench
 from cai_app.workbench.lineage import version
 from components.data.rows import model_name, rater_name, value_of
 from components.data.view import NOUNS, Card, Fact, LabelLine, Noun, Reading
-from components.diff import word_diff
+from cai_app.workbench.words import word_diff
 from components.shared import sentence, text_of
 
 log = logging.getLogger(__name__)

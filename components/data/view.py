@@ -4,7 +4,7 @@ from typing import Literal
 
 from cai_app.records import Record
 from cai_app.workbench.lineage import Currency, Lineage
-from components.diff import Piece
+from cai_app.workbench.words import Piece
 
 Noun = Literal["responses", "comparisons", "transcripts", "labels", "runs"]
 NOUNS: tuple[Noun, ...] = ("responses", "comparisons", "transcripts", "labels", "runs")
