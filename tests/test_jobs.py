@@ -188,6 +188,24 @@ def test_a_killed_worker_is_dead_with_the_end_of_its_log(
     assert not Path(run.path).exists()
 
 
+def test_a_worker_killed_in_its_first_moment_is_dead_and_resumes(
+    runs: Runs, settings: Settings, spec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(queue, "launch", lambda path: False)
+        run = runs.start(toy.asked(settings, spec, count=2))
+    path = Path(run.path)
+    launched = {"state": "starting", "pid": None}
+    queue.write_status(path, queue.read_status(path), **launched)
+    assert runs.read(run.id).state == "starting"  # its worker is about to take the lock
+    with pytest.raises(BusyError, match="is starting"):
+        runs.resume(run.id)
+    queue.write_status(path, queue.read_status(path), pid=2**22)
+    assert runs.read(run.id).state == "dead"  # it had the lock, and is gone
+    runs.resume(run.id)
+    assert ended(runs, run.id).state == "done"
+
+
 def test_a_run_at_work_is_neither_deleted_nor_resumed(
     runs: Runs, settings: Settings, spec: str
 ) -> None:

@@ -114,7 +114,8 @@ def test_a_constitution_and_a_model_name_the_runs_that_used_them(
     fresh = now(workbench, chain())
     finished(workbench.settings.home, fresh, name="20260103-030405-generate-def")
     workbench.ingest()
-    for id in (f"harmless@{current.hash}", current.hash):
+    by_name = ("harmless", f"harmless@{current.hash[:6]}", f"harmless@{current.hash}")
+    for id in (*by_name, current.hash):
         found = workbench.lineage(id)
         assert found.rows == {"transcript": 1}
         assert [edge.child for edge in found.edges] == ["20260103-030405-generate-def"]

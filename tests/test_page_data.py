@@ -3,6 +3,8 @@
 import errno
 import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -501,3 +503,20 @@ def test_a_finished_run_stays_where_the_store_cannot_take_it_in(workbench: Workb
 def test_a_run_that_is_gone_is_said_to_be_gone(workbench: Workbench, waiting: RunInfo) -> None:
     view, _ = panel.choose(workbench, Event(run="20200101-000000-generate-gone"))  # type: ignore[arg-type]
     assert view["chosen"] is None and "any more" in view["message"]
+
+
+# The page is up before anything heavy is imported.
+
+
+def test_building_the_page_imports_no_duckdb_and_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; import app; from cai_app.settings import Settings;"
+        "from cai_app.workbench import Workbench;"
+        "app.build(Workbench(Settings(home=Path(sys.argv[1]))));"
+        "print(*({'duckdb', 'torch', 'transformers'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "home")]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split() == []
+    assert not (tmp_path / "home").exists()

@@ -123,8 +123,7 @@ def read(path: Path) -> RunInfo:
         # The worker may have ended between the two looks; then the file says so by now.
         status = _status(path) or status
         fields = status.model_dump()
-        waiting = status.state == "starting" and time.time() - status.updated < STARTING_S
-        if status.state in _LIVE and not waiting and not alive(path):
+        if status.state in _LIVE and not begins(status) and not alive(path):
             fields |= {"state": "dead", "error": _obituary(path)}
     elif live and (path / "stop").exists():
         fields["state"] = "stopping"
@@ -134,6 +133,13 @@ def read(path: Path) -> RunInfo:
         fields["eta_s"] = max(0.0, (status.total - status.done) / status.rate)
     fields["outputs"] = tuple(str(path / name) for name in status.outputs if (path / name).exists())
     return RunInfo(path=str(path), command=command(path, status.kind), **fields)
+
+
+def begins(status: RunStatus) -> bool:
+    """Whether its worker was launched a moment ago and has no lock yet. One that has had it has
+    written its process id, and without the lock it is gone."""
+    recent = time.time() - status.updated < STARTING_S
+    return status.state == "starting" and status.pid is None and recent
 
 
 def alive(path: Path) -> bool:

@@ -67,8 +67,12 @@ def version(ref: ConstitutionRef, current: Mapping[str, str]) -> Currency:
 
 
 def trace(id: str, *, store: "Store", settings: Settings, current: Mapping[str, str]) -> Lineage:
-    """The lineage of an id. Raises InputError where nothing has it."""
+    """The lineage of an id; a constitution's name, with the start of a hash or without, stands for
+    its current version. Raises InputError where nothing has the id."""
     tracer = _Tracer(store, settings)
+    name, _, hash = id.strip().partition("@")
+    if current.get(name, "").startswith(hash) and name in current:
+        id = f"{name}@{current[name]}"
     id, kind = tracer.identify(id.strip())
     edges = {**dict.fromkeys(tracer.behind(id, kind)), **dict.fromkeys(tracer.after(id, kind))}
     ids = dict.fromkeys((id, *(end for edge in edges for end in (edge.child, edge.parent))))
