@@ -25,7 +25,7 @@ from cai_app.commands.serving import serve_commands
 from cai_app.errors import CaiError, InputError
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
-from components import critique, header, judge, memory, theme
+from components import critique, data, header, judge, memory, runs, theme
 from components.shared import guard
 
 TITLE = "Constitutional AI Workbench"
@@ -50,16 +50,21 @@ def build(workbench: Workbench) -> gr.Blocks:
     """The whole page around one workbench; nothing is loaded or started by building it."""
     with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False) as demo:
         top = header.build(workbench)
+        runs.build(workbench)
         with gr.Tabs(elem_classes=["cw-tabs"]) as tabs:
             with gr.Tab("Critique", id="critique"):
                 writing = critique.build(workbench)
             with gr.Tab("Judge", id="judge"):
                 judging = judge.build(workbench)
+            with gr.Tab("Data", id="data"):
+                browsing = data.build(workbench)
         header.connect(workbench, demo, top, model=writing.model, constitution=writing.constitution)
         received = ("prompt", "a", "b", "model", "constitution")
         critique.send_to(workbench, writing, [*map(judging.fields.get, received), tabs])
         critique.remember(workbench, demo, writing)
         judge.remember(workbench, demo, judging)
+        data.send_to(workbench, browsing, [*map(judging.fields.get, received[:3]), tabs])
+        data.remember(workbench, demo, browsing)
         demo.load(guard(memory.opened_tab, workbench), None, tabs, api_visibility="private")
     return demo
 

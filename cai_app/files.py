@@ -121,14 +121,23 @@ def read_tail(path: Path, most: int = 20_000) -> str:
     """The end of a text file, from a line's beginning, at most so many bytes."""
     try:
         with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - most))
-            data = file.read()
+            file.seek(tail_start(path, most))
+            return file.read(most).decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
-    if size > most:
-        data = data[data.find(b"\n") + 1 :]
-    return data.decode("utf-8", "replace")
+
+
+def tail_start(path: Path, most: int) -> int:
+    """Where the first whole line among a file's last `most` bytes begins; 0 without a file."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size <= most:
+                return 0
+            file.seek(size - most)
+            return size - most + file.read(most).find(b"\n") + 1
+    except FileNotFoundError:
+        return 0
 
 
 class Lock:

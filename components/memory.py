@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 # Not a secret: it only has to stay the same, so that a restarted server can read what was kept.
 KEY = "constitutional-ai-workbench"
 LIMIT = 40_000
-TABS = ("critique", "judge")
+TABS = ("critique", "judge", "data")
 
 Choices = Callable[[Workbench, Mapping[str, Any]], list[tuple[str, Any]]]
 
@@ -47,7 +47,9 @@ def connect(
     def restore(bench: Workbench, kept: Any, request: gr.Request) -> list[Any]:
         """The fields' updates: the link's values if it is for this tab, else what was kept."""
         query = dict(request.query_params)
-        chosen = query if query.get("tab") == tab else kept if isinstance(kept, dict) else {}
+        # A link to something else on this tab, say a row, leaves the form as it was.
+        shared = query.get("tab") == tab and not query.keys().isdisjoint(names)
+        chosen = query if shared else kept if isinstance(kept, dict) else {}
         found = {name: read(widget, chosen.get(name)) for name, widget in fields.items()}
         known = {name: value for name, value in found.items() if value is not None}
         return _one([_update(bench, name, known, choices) for name in names])

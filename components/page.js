@@ -1,6 +1,6 @@
 () => {
-  // Keys of the page: Ctrl+Enter runs the open tab, Esc stops it. They press the very buttons,
-  // so what the buttons refuse, the keys refuse too.
+  // Keys of the page: Ctrl+Enter runs the open tab, Esc stops it; a long run needs a click. They
+  // press the very buttons, so what the buttons refuse, the keys refuse too.
   const shown = (id) => [...document.querySelectorAll(`#${id}`)].find((one) => one.offsetParent && !one.disabled);
   const press = (...ids) => { const found = ids.map(shown).find(Boolean); found?.click(); return Boolean(found); };
   // Gradio gives every radio a name of its own, so arrows do not move between them by themselves.
@@ -23,7 +23,7 @@
       edit.querySelector(leave).click();
     } else if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
       if (press('critique-run', 'judge-run')) event.preventDefault();
-    } else if (event.key === 'Escape' && !document.querySelector(':popover-open')) {
+    } else if (event.key === 'Escape' && !document.querySelector(':popover-open, dialog[open]')) {
       press('critique-stop', 'judge-stop');
     }
   }, true);

@@ -12,8 +12,8 @@ HERE = Path(__file__).parent
 
 CSS_PATHS = tuple(
     HERE / name
-    for name in ("base.css", "widgets.css", "header/header.css", "critique/cards.css",
-                 "judge/table.css")
+    for name in ("base.css", "widgets.css", "header/header.css", "runs/panel.css",
+                 "critique/cards.css", "judge/table.css", "data/data.css")
 )  # fmt: skip
 
 FAVICON = HERE / "favicon.svg"

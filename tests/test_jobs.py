@@ -188,6 +188,24 @@ def test_a_killed_worker_is_dead_with_the_end_of_its_log(
     assert not Path(run.path).exists()
 
 
+def test_a_worker_killed_in_its_first_moment_is_dead_and_resumes(
+    runs: Runs, settings: Settings, spec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(queue, "launch", lambda path: False)
+        run = runs.start(toy.asked(settings, spec, count=2))
+    path = Path(run.path)
+    launched = {"state": "starting", "pid": None}
+    queue.write_status(path, queue.read_status(path), **launched)
+    assert runs.read(run.id).state == "starting"  # its worker is about to take the lock
+    with pytest.raises(BusyError, match="is starting"):
+        runs.resume(run.id)
+    queue.write_status(path, queue.read_status(path), pid=2**22)
+    assert runs.read(run.id).state == "dead"  # it had the lock, and is gone
+    runs.resume(run.id)
+    assert ended(runs, run.id).state == "done"
+
+
 def test_a_run_at_work_is_neither_deleted_nor_resumed(
     runs: Runs, settings: Settings, spec: str
 ) -> None:
@@ -363,3 +381,35 @@ def test_two_hundred_runs_are_listed_quickly(
     begun = time.process_time()
     assert len(runs.list()) == 200
     assert time.process_time() - begun < 0.2
+
+
+def test_a_run_that_has_ended_is_read_again_only_when_it_changes(
+    runs: Runs, settings: Settings, spec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.start(toy.asked(settings, spec, count=2))
+    assert ended(runs, run.id).state == "done"
+    (before,) = runs.list()
+    looks: list[Path] = []
+    read = directory.read
+    monkeypatch.setattr(directory, "read", lambda path: looks.append(path) or read(path))
+    assert runs.list() == [before] and not looks
+    status = Path(run.path) / "status.json"
+    files.replace(status, status.read_text().replace('"done"', '"failed"'))
+    assert runs.list()[0].state == "failed" and looks
+
+
+def test_a_log_is_read_on_from_where_the_reader_was(
+    runs: Runs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "launch", lambda path: False)
+    run = runs.start(toy.asked(settings, "openai:http://127.0.0.1:9#x"))
+    assert runs.log_from(run.id).text == ""
+    log = Path(run.path) / "log.txt"
+    log.write_text("".join(f"line {n}\n" for n in range(5000)) + "half a li")
+    part = runs.log_from(run.id)
+    assert part.text.startswith("line ") and part.text.endswith("line 4999\n")
+    assert len(part.text) <= 20_000 and part.start > 0
+    with log.open("a") as file:
+        file.write("ne\n")
+    rest = runs.log_from(run.id, part.to)
+    assert (rest.text, rest.start) == ("half a line\n", part.to)

@@ -14,6 +14,7 @@ from cai_app.commands import (
     critique,
     generate,
     judge,
+    lineage,
     models,
     pocket,
     runs,
@@ -43,6 +44,7 @@ StoreCommand = Callable[[list[str], Workbench], int]
 STORE_COMMANDS: dict[str, tuple[StoreCommand, str]] = {
     "sql": (sql.main, "ask the store: one SELECT"),
     "backup": (backup.main, "copy the store to a new file"),
+    "lineage": (lineage.main, "what something was made from, and what came of it"),
 }
 
 

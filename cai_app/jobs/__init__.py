@@ -6,9 +6,12 @@ Nothing of a run lives in memory: its directory tells all, and its locks tell wh
 from cai_app.jobs.control import NewRun, delete, kill, resume, start, stop
 from cai_app.jobs.directory import (
     FINAL,
+    Listing,
     config,
+    config_text,
     find,
     list_all,
+    log_end,
     log_tail,
     log_text,
     metrics,
@@ -18,14 +21,17 @@ from cai_app.jobs.queue import Queue, follow, wait
 
 __all__ = [
     "FINAL",
+    "Listing",
     "Queue",
     "NewRun",
     "config",
+    "config_text",
     "delete",
     "find",
     "follow",
     "kill",
     "list_all",
+    "log_end",
     "log_tail",
     "log_text",
     "metrics",

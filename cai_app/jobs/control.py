@@ -159,7 +159,7 @@ def resume(settings: Settings, path: Path) -> RunInfo:
         status = read_status(path)
         if status.state == "done":
             raise InputError(f"run {path.name} is done; there is nothing left to do")
-        if status.state == "starting" and time.time() - status.updated < directory.STARTING_S:
+        if directory.begins(status):
             raise BusyError(f"run {path.name} is starting; stop it first")
         (path / "stop").unlink(missing_ok=True)
         changes: dict[str, Any] = {"error": None, "note": "", "pid": None, "ended": None}

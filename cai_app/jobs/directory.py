@@ -26,11 +26,49 @@ def runs_folder(settings: Settings) -> Path:
 
 def list_all(settings: Settings) -> list[RunInfo]:
     """All runs, the newest first. One status file is read for each, and no config."""
+    return [read(path) for path in _paths(settings)]
+
+
+class Listing:
+    """`list_all` for who asks again and again: a run that has ended is read once.
+
+    Its status file is replaced, never changed, so that a new one has another stamp.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._ended: dict[str, tuple[tuple[int, int], RunInfo]] = {}
+
+    def all(self) -> list[RunInfo]:
+        """All runs as they are now, the newest first."""
+        found, ended = [], {}
+        for path in _paths(self.settings):
+            stamp = _stamp(path)
+            kept = self._ended.get(path.name)
+            info = kept[1] if kept and kept[0] == stamp else read(path)
+            found.append(info)
+            # Whether a run is dead stands in its lock, not in its status.
+            if info.state in FINAL and info.state != "dead" and stamp == _stamp(path):
+                ended[path.name] = (stamp, info)
+        self._ended = ended
+        return found
+
+
+def _stamp(path: Path) -> tuple[int, int]:
     try:
-        names = [path for path in runs_folder(settings).iterdir() if _is_run(path)]
+        known = (path / "status.json").stat()
+    except OSError:
+        return (0, 0)
+    return (known.st_ino, known.st_mtime_ns)
+
+
+def _paths(settings: Settings) -> list[Path]:
+    """Every run directory, the newest first."""
+    try:
+        found = [path for path in runs_folder(settings).iterdir() if _is_run(path)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [read(path) for path in sorted(names, key=lambda path: path.name, reverse=True)]
+    return sorted(found, key=lambda path: path.name, reverse=True)
 
 
 def _is_run(path: Path) -> bool:
@@ -53,9 +91,16 @@ def find(settings: Settings, id: str) -> Path:
 def config(path: Path) -> RunConfig:
     """What the run was started with."""
     try:
-        data = yaml.load((path / "config.yaml").read_text(encoding="utf-8"), _LOADER)
-        return RunConfig.model_validate(data)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        return RunConfig.model_validate(yaml.load(config_text(path), _LOADER))
+    except (ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path / 'config.yaml'} cannot be read: {error}") from error
+
+
+def config_text(path: Path) -> str:
+    """config.yaml as it stands. Raises InputError where it cannot be read."""
+    try:
+        return (path / "config.yaml").read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
         raise InputError(f"{path / 'config.yaml'} cannot be read: {error}") from error
 
 
@@ -78,8 +123,7 @@ def read(path: Path) -> RunInfo:
         # The worker may have ended between the two looks; then the file says so by now.
         status = _status(path) or status
         fields = status.model_dump()
-        waiting = status.state == "starting" and time.time() - status.updated < STARTING_S
-        if status.state in _LIVE and not waiting and not alive(path):
+        if status.state in _LIVE and not begins(status) and not alive(path):
             fields |= {"state": "dead", "error": _obituary(path)}
     elif live and (path / "stop").exists():
         fields["state"] = "stopping"
@@ -89,6 +133,13 @@ def read(path: Path) -> RunInfo:
         fields["eta_s"] = max(0.0, (status.total - status.done) / status.rate)
     fields["outputs"] = tuple(str(path / name) for name in status.outputs if (path / name).exists())
     return RunInfo(path=str(path), command=command(path, status.kind), **fields)
+
+
+def begins(status: RunStatus) -> bool:
+    """Whether its worker was launched a moment ago and has no lock yet. One that has had it has
+    written its process id, and without the lock it is gone."""
+    recent = time.time() - status.updated < STARTING_S
+    return status.state == "starting" and status.pid is None and recent
 
 
 def alive(path: Path) -> bool:
@@ -141,6 +192,11 @@ def _waits_for(path: Path) -> str:
 def log_tail(path: Path, most: int = 20_000) -> str:
     """The end of the log, at most so many bytes."""
     return files.read_tail(path / "log.txt", most)
+
+
+def log_end(path: Path, most: int = 20_000) -> int:
+    """The byte offset of the first whole line among the last so many bytes of the log."""
+    return files.tail_start(path / "log.txt", most)
 
 
 def log_text(path: Path, offset: int = 0) -> tuple[str, int]:

@@ -29,6 +29,7 @@ class Queue:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._lock = files.Lock(settings.home / "queue.lock")
+        self._listing = directory.Listing(settings)
 
     def advance(self) -> list[str]:
         """Start every run whose device is free, oldest first; their ids. Nothing where another
@@ -38,7 +39,7 @@ class Queue:
         if not self._lock.take(f"process {os.getpid()}"):
             return []
         waiting, busy, started = [], set(), []
-        for info in directory.list_all(self.settings):
+        for info in self._listing.all():
             if info.state in directory.FINAL:
                 continue
             if info.state == "queued" and not directory.alive(Path(info.path)):

@@ -6,6 +6,7 @@ from cai_app.store.comparisons import ComparisonFilter, Comparisons
 from cai_app.store.connection import Connection
 from cai_app.store.console import Answer, ask
 from cai_app.store.constitutions import Constitutions
+from cai_app.store.facets import Facets
 from cai_app.store.ingest import ingest_finished
 from cai_app.store.labels import LabelFilter, Labels
 from cai_app.store.lineage import Edge, Lineage
@@ -15,6 +16,7 @@ from cai_app.store.paging import Page
 from cai_app.store.responses import ResponseFilter, Responses
 from cai_app.store.runs import IngestedRun, Runs
 from cai_app.store.snapshot import Selection, Snapshot, write
+from cai_app.store.tracing import RowType, Tracing
 from cai_app.store.transcripts import TranscriptFilter, Transcripts
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "MIGRATIONS",
     "Page",
     "ResponseFilter",
+    "RowType",
     "Selection",
     "Snapshot",
     "Store",
@@ -51,6 +54,8 @@ class Store:
         self.constitutions = Constitutions(self.db)
         self.runs = Runs(self.db)
         self.lineage = Lineage(self.db)
+        self.tracing = Tracing(self.db)
+        self.facets = Facets(self.db)
 
     def sql(self, query: str, *, limit: int | None = None, seconds: float = 10.0) -> Answer:
         """The console: one SELECT; see `console.ask`."""

@@ -13,7 +13,7 @@ from cai_app.constitution import Constitution
 from cai_app.errors import BusyError, CaiError, InputError
 from cai_app.records import ModelInfo, Step, Transcript
 from cai_app.settings import Settings
-from cai_app.workbench import examples
+from cai_app.workbench import examples, lineage
 from cai_app.workbench.models import Models, Opener
 from cai_app.workbench.runs import Runs
 from cai_app.workbench.shapes import (
@@ -47,6 +47,8 @@ class Workbench:
         self._models = Models(settings, opener)
         self._store: Store | None = None
         self._opening = threading.Lock()
+        # Why finished runs could not be taken in the last time; '' where they could.
+        self.trouble = ""
         self.runs = Runs(settings, ingest=self._take_in)
 
     @property
@@ -91,10 +93,25 @@ class Workbench:
         on. Whoever has the store, or opens it next, takes them in."""
         try:
             self.ingest()
-        except BusyError as error:
-            log.info("%s", error)
         except CaiError as error:
-            log.error("%s", error)
+            log.log(logging.INFO if isinstance(error, BusyError) else logging.ERROR, "%s", error)
+            self.trouble = str(error)
+        else:
+            self.trouble = ""
+
+    def current_versions(self) -> dict[str, str]:
+        """Hash by name of the constitutions as they stand now; empty where one cannot be read."""
+        try:
+            return {one.name: one.hash for one in self.constitutions()}
+        except CaiError as error:
+            log.warning("versions are not compared: %s", error)
+            return {}
+
+    def lineage(self, id: str) -> lineage.Lineage:
+        """What an id was made from and became. Raises InputError where nothing has it."""
+        return lineage.trace(
+            id, store=self.store, settings=self.settings, current=self.current_versions()
+        )
 
     def open(self, spec: str) -> Backend:
         """The backend of a spec, opened once; its verbs wait until the weights are loaded."""

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shlex
 from pathlib import Path
 
 import yaml
@@ -88,6 +89,17 @@ def prepare(options: GenerateOptions, *, prompts: str, settings: Settings) -> Ne
         total=len(texts) * options.texts_each,
         unit="texts",
     )
+
+
+def command(options: GenerateOptions, *, prompts: str, settings: Settings) -> str:
+    """What starts the same run in a terminal: only what differs from the defaults is said."""
+    words = ["python", "-m", "cai_app"]
+    if settings.home != settings.root / "data" / "local":
+        words += ["--home", str(settings.home)]
+    words += ["generate", "--prompts", prompts]
+    for name, value in options.model_dump(exclude_defaults=True).items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
 
 
 def whole_spec(spec: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cai_app import jobs
 from cai_app.errors import CaiError, InputError
-from cai_app.records import GenerateOptions, RunInfo
+from cai_app.records import GenerateOptions, Record, RunInfo
 from cai_app.settings import Settings
 from cai_app.workbench import generation
 
@@ -16,23 +16,33 @@ log = logging.getLogger(__name__)
 
 _QUEUE_EVERY = 1.0  # seconds
 _STOP_WAIT = 30.0  # seconds
+_COMPARED = 20  # runs looked at for a pace
 Ingest = Callable[[], object]
 Rows = tuple[list[dict[str, Any]], int]
 
 
+class LogPart(Record):
+    """Whole lines of a log, and where in bytes they begin and end."""
+
+    text: str
+    start: int
+    to: int
+
+
 class Runs:
-    """The runs of a home. Keeps nothing: every answer is read from the run directories."""
+    """The runs of a home. Every answer comes from the run directories; nothing else is known."""
 
     def __init__(self, settings: Settings, *, ingest: Ingest | None = None) -> None:
         """`ingest` takes finished runs into the store; it is called when one has ended."""
         self.settings = settings
         self._ingest = ingest
+        self._listing = jobs.Listing(settings)
         self._closing = threading.Event()
         self._keeper: threading.Thread | None = None
 
     def list(self) -> list[RunInfo]:
         """All runs, the newest first."""
-        return jobs.list_all(self.settings)
+        return self._listing.all()
 
     def read(self, id: str) -> RunInfo:
         """One run, by its id or a part of it that no other run has."""
@@ -52,6 +62,17 @@ class Runs:
         return jobs.start(
             self.settings, generation.prepare(options, prompts=prompts, settings=self.settings)
         )
+
+    def pace(self, options: GenerateOptions) -> float | None:
+        """Texts a second of the last `generate` run with the same model and mode, if any."""
+        done = [one for one in self.list() if one.kind == "generate" and one.state == "done"]
+        for info in done[:_COMPARED]:
+            asked = jobs.config(Path(info.path)).options
+            same = all(asked.get(name) == getattr(options, name) for name in ("backend", "mode"))
+            took = (info.ended or 0) - (info.started or 0)
+            if same and took > 0 and info.done:
+                return info.done / took
+        return None
 
     def start(self, asked: jobs.NewRun) -> RunInfo:
         """Queue a run of any kind."""
@@ -93,6 +114,18 @@ class Runs:
     def log_tail(self, id: str) -> str:
         """The end of a run's log."""
         return jobs.log_tail(self.path(id))
+
+    def log_from(self, id: str, offset: int | None = None) -> LogPart:
+        """The log's whole lines from a byte offset on; without one, from near its end."""
+        path = self.path(id)
+        if offset is None:
+            offset = jobs.log_end(path)
+        text, to = jobs.log_text(path, offset)
+        return LogPart(text=text, start=offset, to=to)
+
+    def config_text(self, id: str) -> str:
+        """config.yaml, as it was written when the run was started."""
+        return jobs.config_text(self.path(id))
 
     def metrics(self, id: str, offset: int = 0) -> Rows:
         """Rows of metrics.jsonl from a byte offset on, and the offset to go on from."""

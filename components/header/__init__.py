@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cai_app.errors import CaiError
-from cai_app.records import ModelInfo
+from cai_app.records import ModelInfo, RunInfo
 from cai_app.workbench import Workbench
 from components.shared import guard
 from components.widgets import part
@@ -46,8 +46,31 @@ def status(workbench: Workbench, model: str, constitution: str, shown: Any) -> A
         "models": [one.model_dump(mode="json") for one in models],
         "teaching": model.startswith("pocket"),
         "constitution": _constitution(workbench, constitution),
+        "runs": _runs(workbench),
     }
     return gr.skip() if value == shown else value
+
+
+def _runs(workbench: Workbench) -> dict[str, Any]:
+    """How many runs are at work and waiting, the oldest of them in a few figures, and how many
+    are done; all zero where the home cannot be read."""
+    try:
+        found = workbench.runs.list()
+    except (CaiError, OSError):
+        found = []
+    live = [one for one in found if one.state in ("starting", "running", "stopping")]
+    return {
+        "live": len(live),
+        "waiting": sum(one.state == "queued" for one in found),
+        "done": sum(one.state == "done" for one in found),
+        "first": _brief(live[-1]) if live else None,
+        "trouble": found[0].state if found and found[0].state in ("failed", "dead") else "",
+    }
+
+
+def _brief(run: RunInfo) -> dict[str, Any]:
+    share = run.done / run.total if run.total else None
+    return {"kind": run.kind, "share": share, "eta_s": run.eta_s}
 
 
 def _constitution(workbench: Workbench, spec: str) -> dict[str, Any] | None:

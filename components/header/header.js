@@ -17,10 +17,28 @@ const theme = node('button', { type: 'button', class: 'chip theme', 'aria-label'
   address.searchParams.set('__theme', dark ? 'dark' : 'light');
   window.history.replaceState(null, '', address);
 } } });
+const runsDot = node('i', { class: 'dot' });
+const runsText = node('span');
+const runsChip = node('button', { type: 'button', class: 'chip runs-chip', popovertarget: 'cw-runs', title: 'Runs: long work, its progress and its log' }, [runsDot, runsText]);
 const noteChip = node('span', { class: 'chip aside' });
-root.append(node('h1', { class: 'brand', text: 'Constitutional AI Workbench' }), modelChip, adapterChip, teachingChip, noteChip,
+root.append(node('h1', { class: 'brand', text: 'Constitutional AI Workbench' }), modelChip, adapterChip, teachingChip, runsChip, noteChip,
   node('span', { class: 'right' }, [constitutionChip, theme]), models, constitution);
 let drawn = '';
+let doneRuns = null;
+
+function drawRuns(runs) {
+  const left = (s) => `${Math.floor(s / 60)}:${String(Math.round(s) % 60).padStart(2, '0')} left`;
+  const first = runs.first;
+  const parts = [runs.live && plural(runs.live, 'run'), runs.waiting && `${runs.waiting} waiting`,
+    first && (first.share === null ? first.kind : `${first.kind} ${Math.floor(100 * first.share)} %`),
+    first && first.eta_s !== null && left(first.eta_s), runs.trouble && `last run ${runs.trouble}`];
+  const said = parts.filter(Boolean);
+  setText(runsText, said.length ? said.join(' · ') : 'runs');
+  runsDot.className = `dot ${runs.live ? 'loading' : runs.trouble ? 'failed' : ''}`;
+  // Whoever shows rows may look again: a finished run brings new ones.
+  if (doneRuns !== null && doneRuns !== runs.done) window.dispatchEvent(new CustomEvent('cw-run-done'));
+  doneRuns = runs.done;
+}
 
 function drawModels(value) {
   models.replaceChildren(node('h3', { text: 'Models' }), node('table', {}, [node('tbody', {}, value.models.map((one) =>
@@ -54,5 +72,5 @@ start((value) => {
   setShown(noteChip, Boolean(model.note));
   setText(noteChip, model.note ?? '');
   noteChip.title = model.note ?? '';
-  drawModels(value); drawConstitution(value.constitution);
+  drawModels(value); drawConstitution(value.constitution); drawRuns(value.runs);
 });

@@ -121,7 +121,7 @@ def visited(browser: Browser, url: str, *, width: int = 1440, height: int = 900)
         page.on("pageerror", lambda error: note(str(error)))
         page.on("request", lambda request: wrong.extend(_strange(request.url)))
         page.goto(url)
-        page.locator("#critique-chain .cw, #judge-verdict .cw").first.wait_for()
+        page.locator(".cw:is(.chain, .verdict, .browser):visible").first.wait_for()
         yield page
         hacked = page.evaluate("window.hacked")
     assert not wrong, wrong
