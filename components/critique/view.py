@@ -4,7 +4,7 @@ from typing import Literal
 
 from cai_app.critique import ChainConfig, ChainEnded, Event, StepEnded, StepStarted, TextAdded
 from cai_app.records import Record, Step, Transcript
-from components.critique.diff import Piece, word_diff
+from cai_app.workbench.words import Piece, word_diff
 
 
 class Replay(Record):

@@ -1,4 +1,4 @@
-"""What changed between two versions of a response, word by word."""
+"""What changed between two versions of a text, word by word."""
 
 import re
 from typing import Literal
