@@ -14,6 +14,7 @@ from cai_app.errors import BusyError, CaiError, InputError
 from cai_app.records import ModelInfo, Step, Transcript
 from cai_app.settings import Settings
 from cai_app.workbench import examples
+from cai_app.workbench.constitution import Workshop
 from cai_app.workbench.models import Models, Opener
 from cai_app.workbench.runs import Runs
 from cai_app.workbench.shapes import (
@@ -48,6 +49,7 @@ class Workbench:
         self._store: Store | None = None
         self._opening = threading.Lock()
         self.runs = Runs(settings, ingest=self._take_in)
+        self.workshop = Workshop(settings, self.open, lambda: self.store)
 
     @property
     def read_only(self) -> bool:
@@ -113,7 +115,7 @@ class Workbench:
         return constitutions.load(spec, self.settings)
 
     def constitutions(self) -> list[Constitution]:
-        """All that are shipped, `harmless` first and hazards last."""
+        """Shipped ones, `harmless` first and hazards last, then the user's own."""
         return constitutions.list_all(self.settings)
 
     def chain(
