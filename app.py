@@ -25,7 +25,7 @@ from cai_app.commands.serving import serve_commands
 from cai_app.errors import CaiError, InputError
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
-from components import critique, header, judge, memory, theme
+from components import constitution, critique, header, judge, memory, theme
 from components.shared import guard
 
 TITLE = "Constitutional AI Workbench"
@@ -50,7 +50,9 @@ def build(workbench: Workbench) -> gr.Blocks:
     """The whole page around one workbench; nothing is loaded or started by building it."""
     with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False) as demo:
         top = header.build(workbench)
-        with gr.Tabs(elem_classes=["cw-tabs"]) as tabs:
+        with gr.Tabs(elem_classes=["cw-tabs"], selected="critique") as tabs:
+            with gr.Tab("Constitution", id="constitution"):
+                constitution.build(workbench)
             with gr.Tab("Critique", id="critique"):
                 writing = critique.build(workbench)
             with gr.Tab("Judge", id="judge"):

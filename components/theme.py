@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 CSS_PATHS = tuple(
     HERE / name
     for name in ("base.css", "widgets.css", "header/header.css", "critique/cards.css",
-                 "judge/table.css")
+                 "judge/table.css", "constitution/editor.css", "constitution/effects.css")
 )  # fmt: skip
 
 FAVICON = HERE / "favicon.svg"

@@ -1,6 +1,6 @@
 """Widgets that more than one tab shows, and the way our own HTML components are made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,24 @@ HERE = Path(__file__).parent
 
 
 def part(
-    script: str, value: Any, *, look: str, elem_id: str | None = None, wide: bool = False
+    script: str | Sequence[str],
+    value: Any,
+    *,
+    look: str,
+    elem_id: str | None = None,
+    wide: bool = False,
+    server: Sequence[Callable[..., Any]] = (),
 ) -> gr.HTML:
     """One of our own components: a constant template, filled by a script through textContent.
 
-    `script` is a path below `components/`; the value is a plain JSON value. Gradio would evaluate
+    `script` is a path below `components/`, or several that make one script; the value is a plain
+    JSON value; `server` are functions that the script may call. Gradio would evaluate
     `${…}` inside a value that its template prints, so nothing is ever printed by one. A function
     and not a subclass, as Gradio writes a .pyi file beside every module that subclasses one of
     its components.
     """
-    code = "\n".join((HERE / name).read_text("utf-8") for name in ("dom.js", script))
+    scripts = [script] if isinstance(script, str) else script
+    code = "\n".join((HERE / name).read_text("utf-8") for name in ("dom.js", *scripts))
     return gr.HTML(
         value,
         html_template=f'<div class="cw {look}"></div>',
@@ -30,6 +38,7 @@ def part(
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes=["cw-wide"] if wide else None,
+        server_functions=list(server) or None,
     )
 
 

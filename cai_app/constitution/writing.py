@@ -11,7 +11,7 @@ from cai_app.constitution.model import TEXTS, Constitution, Principle, Stage
 from cai_app.constitution.parsing import parse
 from cai_app.errors import InputError
 
-WIDTH = 92
+WIDTH = 64
 
 
 class _Folded(str):
@@ -95,4 +95,4 @@ def _number(value: float) -> float | int:
 
 
 def _text(text: str) -> str:
-    return _Folded(text) if len(text) > WIDTH - 30 else text
+    return _Folded(text) if len(text) > WIDTH - 14 else text

@@ -9,6 +9,7 @@ from cai_app import judge
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution, ConstitutionError, Edit, Version
 from cai_app.constitution.changes import changes, summary
+from cai_app.constitution.drafts import Drafts
 from cai_app.constitution.forms import Imported, merge, read_form
 from cai_app.constitution.negation import Negation, negations
 from cai_app.errors import InputError
@@ -37,6 +38,7 @@ class Workshop:
         self._open, self._store = open_backend, store
         self._known: dict[judge.Key, judge.Score] = {}
         self._forgetting = threading.Lock()
+        self.drafts = Drafts(settings.home / "constitutions" / ".drafts")
 
     def load(self, spec: str) -> Constitution:
         """One constitution by `NAME`, `NAME@HASH` or path."""
