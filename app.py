@@ -52,14 +52,18 @@ def build(workbench: Workbench) -> gr.Blocks:
         top = header.build(workbench)
         with gr.Tabs(elem_classes=["cw-tabs"], selected="critique") as tabs:
             with gr.Tab("Constitution", id="constitution"):
-                constitution.build(workbench)
-            with gr.Tab("Critique", id="critique"):
+                editing = constitution.build(workbench)
+            with gr.Tab("Critique", id="critique") as critique_tab:
                 writing = critique.build(workbench)
-            with gr.Tab("Judge", id="judge"):
+            with gr.Tab("Judge", id="judge") as judge_tab:
                 judging = judge.build(workbench)
         header.connect(workbench, demo, top, model=writing.model, constitution=writing.constitution)
         received = ("prompt", "a", "b", "model", "constitution")
         critique.send_to(workbench, writing, [*map(judging.fields.get, received), tabs])
+        dropdowns = [writing.constitution, judging.fields["constitution"]]
+        constitution.announce(workbench, demo, editing, dropdowns)
+        critique.notice_age(workbench, critique_tab, writing)
+        judge.notice_age(workbench, judge_tab, judging)
         critique.remember(workbench, demo, writing)
         judge.remember(workbench, demo, judging)
         demo.load(guard(memory.opened_tab, workbench), None, tabs, api_visibility="private")

@@ -52,8 +52,8 @@ def notice(text: str) -> gr.HTML:
     return part("notice.js", text, look="notice", wide=True)
 
 
-def _constitutions(workbench: Workbench) -> list[tuple[str, str]]:
-    """Titles and names of what is shipped; lessons about dangers are marked."""
+def constitution_choices(workbench: Workbench) -> list[tuple[str, str]]:
+    """Titles and names, shipped ones first; lessons about dangers are marked."""
     return [
         (f"{'⚠ ' if one.hazard else ''}{one.title}", one.name) for one in workbench.constitutions()
     ]
@@ -82,7 +82,7 @@ def model_and_constitution(
     workbench: Workbench, tab: str
 ) -> tuple[gr.Dropdown, gr.HTML, gr.Dropdown]:
     """Which constitution, the notice that goes with it, and which model; others can be typed."""
-    shipped, models = _constitutions(workbench), offered_models(workbench)
+    shipped, models = constitution_choices(workbench), offered_models(workbench)
     first = shipped[0][1]
     constitution = gr.Dropdown(
         shipped,

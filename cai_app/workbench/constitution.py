@@ -84,20 +84,20 @@ class Workshop:
         return merge([read_form(text, source) for source, text in texts], name)
 
     def stale(self, ref: ConstitutionRef) -> str | None:
-        """What changed since rows were made under a version, in words; None where nothing did.
+        """What changed since rows were made under a version, in words; None where nothing did, or
+        where the constitution is a file of its own without versions.
 
         A version that is not here any more is said to be unknown, never taken for the current one.
         """
-        try:
-            now = self.load(ref.name)
-        except InputError:
-            return f"{ref.name} is not here any more"
+        if not self.is_shipped(ref.name) and not self.history(ref.name):
+            return None
+        now = self.load(ref.name)
         if now.hash == ref.hash:
             return None
         try:
             old = self.load(f"{ref.name}@{ref.hash}")
         except InputError:
-            return f"made under {ref.hash}, which is not here; now {now.hash}"
+            return f"version {ref.hash[:8]} is not here; the one in force is {now.hash[:8]}"
         return summary(changes(old, now))
 
     def negations(self, constitution: Constitution) -> tuple[Negation, ...]:

@@ -1,6 +1,7 @@
 """The Constitution tab: write principles as in a good document, and measure what they change."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import gradio as gr
 from gradio.components import Component
@@ -10,7 +11,7 @@ from cai_app.workbench.comparisons import BUILT_IN, SAVED
 from components.constitution import effects, handlers
 from components.constitution.replies import answering
 from components.shared import STREAMS, guard, offered_models
-from components.widgets import few_shots, part, run_and_stop, title
+from components.widgets import constitution_choices, few_shots, part, run_and_stop, title
 
 SENTENCE = "Write the principles that critiques and comparisons go by, and see what they change."
 SCRIPTS = tuple(f"constitution/{name}.js" for name in ("state", "cards", "panes", "editor"))
@@ -68,6 +69,23 @@ def build(workbench: Workbench) -> Tab:
     tell = "(kind) => { document.querySelector('#constitution-effects .cw')?.choose?.(kind); }"
     fields["kind"].change(None, fields["kind"], None, js=tell, queue=False, **quiet)
     return Tab(editor, fields["against"])
+
+
+def announce(
+    workbench: Workbench, demo: gr.Blocks, tab: Tab, dropdowns: Sequence[gr.Dropdown]
+) -> None:
+    """Offer what is saved in the dropdowns of other tabs too, after a save and on every load."""
+
+    def refreshed(bench: Workbench) -> list[Any]:
+        """New choices of each dropdown, and of what the cards are compared with."""
+        listed = gr.update(choices=constitution_choices(bench))
+        return [*(listed for _ in dropdowns), gr.update(choices=effects.against_choices(bench))]
+
+    for event in (tab.editor.saved, demo.load):
+        event(
+            guard(refreshed, workbench), None, [*dropdowns, tab.against], show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
 
 
 def _settings(workbench: Workbench) -> dict[str, Component]:

@@ -41,9 +41,12 @@ function say(text, tone = '', actions = []) {
     ...actions.map(([word, act]) => plainButton(word, () => { it.remove(); act(); }, '', 'link')),
     node('button', { type: 'button', class: 'link close', 'aria-label': 'Close', text: '✕', on: { click: () => it.remove() } })]);
   it.dataset.kind = 'said';
+  if (actions.length || tone) it.dataset.offers = 'true';
   notices.querySelector('[data-kind=said]')?.remove();
   notices.append(it);
 }
+// What was said of an earlier step is gone with the next one, unless it offers to undo it.
+const hush = () => { const it = notices.querySelector('[data-kind=said]'); if (it && !it.dataset.offers) it.remove(); };
 const told = (text) => { say(text); tell(text); };
 const own = (field, value) => { if (E.document[field] === value) return; remember(`own.${field}`); E.document[field] = value; changed(); };
 const view = (name) => { E.view = name; root.closest('.cw-section')?.setAttribute('data-view', name); views.show(name); drawBar(); };

@@ -12,6 +12,7 @@ let view = null;
 let picked = null;
 let onlyFlips = false;
 const opened = new Set();
+let most = 25;
 const button = (text, act) => node('button', { type: 'button', class: 'link', text, on: { click: act } });
 const cell = (children, look = '') => node('td', { class: look }, children);
 const table = (heads, rows) => node('table', {}, [node('thead', {}, [node('tr', {}, heads.map(([text, look, title]) => node('th', { scope: 'col', class: look ?? '', title, text })))]), node('tbody', {}, rows)]);
@@ -60,7 +61,7 @@ function pairRow(row, before, after, lead = null) {
   const toggle = node('button', { type: 'button', class: 'read', 'aria-expanded': String(opened.has(key)), text: row.prompt, on: { click: () => { texts.hidden = !texts.hidden; toggle.setAttribute('aria-expanded', String(!texts.hidden)); if (texts.hidden) opened.delete(key); else opened.add(key); } } });
   return [node('tr', {}, [cell([toggle, lead && node('span', { class: 'meta', text: ` ${lead}` })]), cell([slope(before, after)]), cell([two(before)], 'n'), cell([two(after)], 'n'), cell([row.flipped ? node('span', { class: 'tag flip', text: 'flips' }) : ''], 'n')]), texts];
 }
-const pairTable = (rows, columns) => table([['Comparison'], ['chance that A is better: ○ before, ● after'], [columns[0], 'n'], [columns[1], 'n'], ['', 'n']], rows);
+const pairTable = (rows, columns) => table([['Comparison'], [`chance that A is better: ○ ${columns[0]}, ● ${columns[1]}`], [columns[0], 'n'], [columns[1], 'n'], ['', 'n']], rows);
 const figure = (value, text, more) => node('div', { class: 'figure' }, [node('b', { text: value }), node('span', { text }), node('span', { class: 'meta', text: more })]);
 const points = (result, x, y) => result.points ?? result.rows.map((row) => [row[x], row[y]]);
 
@@ -74,10 +75,11 @@ function drawEffect(result) {
   detail.replaceChildren(node('div', { class: 'plotrow' }, [scatter(points(result, 'p_old', 'p_new'), { across: 'P(A) before', up: 'P(A) now' }),
     node('p', { class: 'meta', text: 'A dot is a comparison. On the line nothing changed; in the tinted corners the label changed sides.' })]),
   node('div', { class: 'row' }, [node('h3', { text: 'The comparisons, those that moved most first' }), filter]),
-  pairTable(shown.flatMap((row) => pairRow(row, row.p_old, row.p_new)), ['before', 'now']));
+  pairTable(shown.slice(0, most).flatMap((row) => pairRow(row, row.p_old, row.p_new)), ['before', 'now']),
+  ...(shown.length > most ? [button(`show ${Math.min(100, shown.length - most)} more of ${shown.length}`, () => { most += 100; draw(); })] : []));
 }
 function drawAblate(result) {
-  const most = Math.max(0.01, ...result.principles.map((one) => one.shift.ci?.[1] ?? one.shift.value ?? 0));
+  const widest = Math.max(0.01, ...result.principles.map((one) => one.shift.ci?.[1] ?? one.shift.value ?? 0));
   const strongest = result.principles.find((one) => !one.tag && one.shift.value !== null);
   head.replaceChildren(figure(String(result.n), 'comparisons', `${result.principles.filter((one) => !one.tag).length} principles, each left out in turn`), ...(strongest ? [figure(strongest.ids[0], 'moves the labels most', `${three(strongest.shift.value)} on average, ${interval(strongest.shift, three)}`)] : []));
   const rows = result.principles.flatMap((one) => {
@@ -85,17 +87,20 @@ function drawAblate(result) {
     const open = picked === key;
     const name = node('button', { type: 'button', class: 'read', 'aria-expanded': String(open), on: { click: () => { picked = open ? null : key; draw(); } } }, [node('b', { text: one.tag ? `all tagged ${one.tag}` : one.ids[0] }), node('span', { class: 'meta', text: one.tag ? ` ${one.ids.length} principles` : ` ${one.question}` })]);
     const main = one.alone ? node('tr', {}, [cell([name]), node('td', { colspan: 3, class: 'meta', text: 'nothing would be left without it' })])
-      : node('tr', {}, [cell([name]), cell([whisker(one.shift, most)]), cell([three(one.shift.value)], 'n'), cell([`${one.flips} · ${percent(one.flip_rate.value)}`], 'n')]);
+      : node('tr', {}, [cell([name]), cell([whisker(one.shift, widest)]), cell([three(one.shift.value)], 'n'), cell([`${one.flips} · ${percent(one.flip_rate.value)}`], 'n')]);
     return open && one.examples.length ? [main, node('tr', { class: 'texts' }, [node('td', { colspan: 4 }, [pairTable(one.examples.flatMap((row) => pairRow(row, row.p_old, row.p_new)), ['with', 'without'])])])] : [main];
   });
   detail.replaceChildren(table([['Left out'], ['how far P(A) moves without it (line: 95 %)'], ['mean', 'n'], ['flips', 'n']], rows));
 }
 function drawInvert(result) {
-  const good = result.flip_rate.value !== null && result.flip_rate.value >= 0.7;
+  const [low, high] = result.flip_rate.ci ?? [0, 1];
+  const verdict = !result.n ? ['nothing clear', `no label is further than ${result.clear} from even`]
+    : low >= 0.7 ? ['it reads', 'this judge follows its questions']
+      : high < 0.7 ? ['it does not read', 'this judge answers something else than its questions'] : ['not settled', 'the interval holds the bar; measure more comparisons'];
   head.replaceChildren(
     figure(percent(result.flip_rate.value), `of ${result.n} clear labels turn round`, interval(result.flip_rate)),
     figure(three(result.error.value), 'is the mean distance from 1 − P(A)', interval(result.error, three)),
-    figure(result.n ? good ? 'it reads' : 'it does not read' : 'nothing clear', result.n ? good ? 'this judge follows its questions' : 'this judge answers something else than its questions' : `no label is further than ${result.clear} from even`, 'turning round 70 % is the bar'));
+    figure(...verdict, 'turning round 70 % is the bar'));
   const by = result.principles.map((one) => node('tr', {}, [cell([node('b', { text: one.id }), node('div', { class: 'meta', text: one.question }), node('div', { text: one.negated })]), cell([whisker(one.flip_rate, 1)]), cell([`${one.flips} of ${one.n}`], 'n'), cell([percent(one.flip_rate.value)], 'n')]));
   detail.replaceChildren(node('div', { class: 'plotrow' }, [scatter(points(result, 'p', 'p_inverted'), { across: 'P(A)', up: 'P(A), asked for the opposite', turned: true }),
     node('p', { class: 'meta', text: 'A dot is a clear label. A judge that reads lies on the falling line, in the tinted corners.' })]),
@@ -110,7 +115,7 @@ function drawConflicts(result) {
   const top = ranked[0];
   head.replaceChildren(figure(String(result.n), 'comparisons', `${result.ids.length} principles`), ...(top ? [figure(percent(top.disagree.value), `${top.first} against ${top.second}`, `${interval(top.disagree)}; both sure of it: ${percent(top.sure.value)}`)] : []));
   const cells = result.ids.map((a, i) => node('tr', {}, [node('th', { scope: 'row', text: a }), ...result.ids.map((b, j) => {
-    if (i === j) return node('td', { class: 'self' });
+    if (i === j) return node('td', { class: 'same' });
     const one = of(a, b);
     const value = one.disagree.value;
     return node('td', {}, [node('button', { type: 'button', 'aria-pressed': String(picked === `${one.first}|${one.second}`), 'aria-label': `${a} and ${b} disagree on ${percent(value)}`, title: `${a} · ${b}: ${percent(value)}, ${interval(one.disagree)}`, style: `--heat:${Math.round(100 * Math.min(1, (value ?? 0) * 1.6))}%`, text: value === null ? '·' : String(Math.round(100 * value)), on: { click: () => { picked = `${one.first}|${one.second}`; draw(); } } })]);
@@ -152,7 +157,7 @@ function draw() {
   if (view.state === 'done') setText(live, [...head.querySelectorAll('.figure')].map((one) => one.textContent).join('; '));
 }
 start((value) => {
-  if (value?.state === 'waiting' && view?.state !== 'waiting') { picked = null; opened.clear(); }
+  if (value?.state === 'waiting' && view?.state !== 'waiting') { picked = null; most = 25; opened.clear(); }
   view = value;
   draw();
 });

@@ -95,11 +95,6 @@ def against_choices(workbench: Workbench) -> list[tuple[str, str]]:
     return [("the version they are edits of", SAVED_VERSION), *known]
 
 
-def refreshed(workbench: Workbench) -> Any:
-    """The choices again, after a save."""
-    return gr.update(choices=against_choices(workbench))
-
-
 def kind_changed(workbench: Workbench, kind: Kind) -> Any:
     """Only an effect compares with something."""
     return gr.update(visible=kind == "effect")

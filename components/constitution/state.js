@@ -112,7 +112,7 @@ const readYaml = later(280, async () => {
     storeLocal(); keepDraft(); drawAll({ yaml: false });
   } catch (error) { say(error.message, 'bad'); }
 });
-const changed = () => { storeLocal(); keepDraft(); drawBar(); readCards(); };
+const changed = () => { hush(); storeLocal(); keepDraft(); drawBar(); readCards(); };
 
 function take(found) {
   E.document = withUids(found.document, null);
@@ -129,7 +129,7 @@ async function open(spec, draft = null) {
   take(found);
   if (draft) applyDraft(draft);
   drawAll();
-  if (draft) { if (!E.yamlError) readCards(); else readYaml(); }
+  if (draft) { keepDraft(); if (E.yamlError) readYaml(); else readCards(); }
 }
 function applyDraft(draft) {
   E.document = withUids({ ...plain(E.document), ...draft.document }, E.document);
