@@ -175,30 +175,31 @@ def test_nothing_is_lost_on_a_reload_another_tab_or_a_crash(browser: Browser, ur
 
 
 def test_of_two_tabs_the_second_save_gets_a_choice(browser: Browser, url: str, home: Path) -> None:
-    with visited(browser, url) as one, visited(browser, url) as two:
+    with visited(browser, url) as one:
         ready(one)
         question(one).fill("Start?")
+        in_text(one, "Start?")
         save(one, "shared")
         state(one, "saved")
-        two.goto(f"{url}&constitution=shared")
-        ready(two)
-        expect(question(two)).to_have_value("Start?")
-        question(one).fill("One?")
-        state(one, "edited")
-        save(one, message="one was first")
-        state(one, "saved")
-        question(two).fill("Two?")
-        state(two, "edited")
-        save(two)
-        conflict = two.locator(".conflict")
-        expect(conflict).to_contain_text("one was first")
-        expect(conflict.locator("del")).to_contain_text("One")
-        assert load("shared", Settings(home=home)).preference[0].question == "One?"
-        conflict.get_by_role("button", name="Save mine under another name").click()
-        two.keyboard.press("Control+Enter")
-        state(two, "saved")
-        assert load("shared-mine", Settings(home=home)).preference[0].question == "Two?"
-        assert load("shared", Settings(home=home)).preference[0].question == "One?"
+        with visited(browser, f"{url}&constitution=shared") as two:
+            ready(two)
+            expect(question(two)).to_have_value("Start?")
+            question(one).fill("One?")
+            in_text(one, "One?")
+            save(one, message="one was first")
+            state(one, "saved")
+            question(two).fill("Two?")
+            in_text(two, "Two?")
+            save(two)
+            conflict = two.locator(".conflict")
+            expect(conflict).to_contain_text("one was first")
+            expect(conflict.locator("del")).to_contain_text("One")
+            assert load("shared", Settings(home=home)).preference[0].question == "One?"
+            conflict.get_by_role("button", name="Save mine under another name").click()
+            two.keyboard.press("Control+Enter")
+            state(two, "saved")
+            assert load("shared-mine", Settings(home=home)).preference[0].question == "Two?"
+            assert load("shared", Settings(home=home)).preference[0].question == "One?"
 
 
 def test_the_effect_of_an_edit_is_measured_and_read(browser: Browser, url: str) -> None:
