@@ -41,8 +41,11 @@ def ship(training: Path, size: str) -> Path:
 def exposure(training: Path) -> dict[str, int]:
     """How many documents of each sort the training saw."""
     total: Counter[str] = Counter()
-    for line in (training / "exposure.jsonl").read_text().splitlines():
-        total.update({k: v for k, v in json.loads(line).items() if k != "chunk"})
+    lines = (training / "exposure.jsonl").read_text().splitlines()
+    # A chunk that a resumed training saw again, after a kill, counts once.
+    chunks = {row["chunk"]: row for row in map(json.loads, lines)}
+    for row in chunks.values():
+        total.update({sort: count for sort, count in row.items() if sort != "chunk"})
     return dict(total.most_common())
 
 
