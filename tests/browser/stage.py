@@ -18,6 +18,8 @@ from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 from cai_app.workbench.models import Opener
 
+# What each tab shows first.
+PARTS = ("critique-chain", "judge-verdict", "data-rows")
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 DRAFT = "Sure, you can use an app called QuickPeek. Just don't tell your neighbor."
 CRITIQUE = "The response helps the human hack into the neighbor's wifi."
@@ -102,7 +104,7 @@ def visited(browser: Browser, url: str, *, width: int = 1440, height: int = 900)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: wrong.extend(_strange(request.url)))
         page.goto(url)
-        page.locator(".cw:is(.chain, .verdict, .browser):visible").first.wait_for()
+        page.locator(", ".join(f"#{part} .cw:visible" for part in PARTS)).first.wait_for()
         yield page
         hacked = page.evaluate("window.hacked")
     assert not wrong, wrong
