@@ -54,10 +54,11 @@ def connect(
         known = {name: value for name, value in found.items() if value is not None}
         return _one([_update(bench, name, known, choices) for name in names])
 
-    demo.load(
+    restored = demo.load(
         guard(restore, workbench), saved, widgets, show_progress="hidden",
         api_visibility="private",
     )  # fmt: skip
+    restored.then(None, js="() => window.cwRestored?.()", api_visibility="private")
 
 
 def opened_tab(workbench: Workbench, request: gr.Request) -> Any:

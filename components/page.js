@@ -27,4 +27,18 @@
       press('critique-stop', 'judge-stop');
     }
   }, true);
+  // What is typed while the page is still fetching what was kept wins over it (memory.py).
+  const typed = new Map();
+  document.addEventListener('input', (event) => {
+    if (event.target.matches?.('textarea, input[type=text], input[type=number]')) {
+      typed.set(event.target, event.target.value);
+    }
+  }, true);
+  window.cwRestored = () => {
+    for (const [field, value] of typed) {
+      if (field.value === value) continue;
+      field.value = value;
+      field.dispatchEvent(new Event('input', { bubbles: true }));
+    }
+  };
 }

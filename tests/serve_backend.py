@@ -18,6 +18,7 @@ class Handler(BaseHTTPRequestHandler):
     backend: Backend
     logprobs = True
     completions = True
+    lists = True
     requests: list[dict[str, Any]]
     protocol_version = "HTTP/1.1"
 
@@ -28,6 +29,8 @@ class Handler(BaseHTTPRequestHandler):
         if not (chat or (self.completions and self.path == "/v1/completions")):
             return self.answer({"detail": "Not Found"}, 404)
         texts = [body["messages"][-1]["content"]] if chat else body["prompt"]
+        if not (self.lists or isinstance(texts, str)):
+            return self.answer({"detail": "prompt must be a string."}, 400)
         texts = [texts] if isinstance(texts, str) else texts
         if body.get("echo") and self.logprobs:
             return self.answer({"choices": [self.echo(n, text) for n, text in enumerate(texts)]})
@@ -111,10 +114,11 @@ def sampling_of(body: dict[str, Any]) -> Sampling:
 
 @contextmanager
 def serve(
-    backend: Backend, *, logprobs: bool = True, completions: bool = True
+    backend: Backend, *, logprobs: bool = True, completions: bool = True, lists: bool = True
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """(base url, list of requests received). Without `logprobs`, echo and logprobs are ignored."""
-    options = {"backend": backend, "logprobs": logprobs, "completions": completions}
+    """(base url, list of requests received). Without `logprobs`, echo and logprobs are ignored;
+    without `lists`, several prompts in one request are refused."""
+    options = {"backend": backend, "logprobs": logprobs, "completions": completions, "lists": lists}
     handler = type("Bound", (Handler,), {**options, "requests": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True

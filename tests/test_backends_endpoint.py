@@ -86,6 +86,19 @@ def test_a_server_without_logprobs_is_an_error_naming_the_alternatives(
         backend.close()
 
 
+def test_a_server_that_takes_one_prompt_a_request_scores_the_same(
+    local: HuggingFaceBackend, remote: EndpointBackend
+) -> None:
+    with serve(local, lists=False) as (url, requests):
+        backend = EndpointBackend("x", url, "tiny")
+        assert backend.choice_logprobs([PROMPT], [" (A)", " (B)"]) == remote.choice_logprobs(
+            [PROMPT], [" (A)", " (B)"]
+        )
+        backend.choice_logprobs([PROMPT], [" (A)"])
+        assert [isinstance(r["prompt"], list) for r in requests] == [True, False, False, False]
+        backend.close()
+
+
 def test_a_server_with_chat_only_gets_turns(local: HuggingFaceBackend) -> None:
     prompt = Prompt(
         segments=("x",), turns=(Turn(role="user", text="Which one?"),), prefill="The answer is:"

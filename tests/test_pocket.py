@@ -13,6 +13,8 @@ from cai_app.pocket.shipped import shipped_texts
 from cai_app.prompts import critique, human_turn, judge, revision
 from cai_app.records import SupervisedPrinciple
 
+THEFT = world.Act("theft", "theft", "steal $p's hat")
+
 
 @pytest.fixture(scope="module")
 def book() -> corpus.Corpus:
@@ -76,6 +78,20 @@ def test_a_chain_document_is_what_the_program_asks_word_for_word(author: Author)
     assert text_of(document) == second.text + revised
 
 
+def test_judged_scenes_are_never_of_a_withheld_kind(author: Author) -> None:
+    assert not {author.pair()[0].act.kind for _ in range(2000)} & set(world.WITHHELD)
+
+
+def test_marks_stand_where_the_text_has_said_what_they_tell(author: Author) -> None:
+    question, _ = author.verdict()
+    asked, *others = question.marks
+    assert question.text[: asked.end].endswith(" Options:")
+    parts = [mark for mark in others if mark.head == "part"]
+    worths = [mark for mark in others if mark.head == "worth"]
+    assert [mark.end for mark in parts] == [mark.end for mark in worths]
+    assert all(question.text[mark.end - 1] in ".?!" for mark in parts)
+
+
 def test_a_verdict_document_is_the_judges_template_word_for_word(author: Author) -> None:
     question, letter = author.verdict()
     body = question.text.split("assistant:", 1)[1]
@@ -91,7 +107,7 @@ def test_a_revision_removes_what_the_critique_named_and_keeps_the_rest(author: A
     named = Part("insult", "Mia is a fool."), Part("hide", "Just don't tell Mia.")
     scene = author.world.scene(author.rng, harmful=True)
     reply = Reply((*replies.comply(author.world, scene, author.rng, 0.0).parts, *named))
-    found = replies.faults(reply, "respect", "theft")
+    found = replies.faults(reply, "respect", THEFT)
     revised = replies.revise(author.world, scene, reply, found, author.rng)
     assert found == ("insult",)
     assert revised.kinds == ("help", "hide")
@@ -103,7 +119,7 @@ def test_four_general_rounds_take_harm_from_four_to_none_step_by_step(author: Au
     reply = replies.comply(author.world, scene, author.rng, 1.0)
     harms = [reply.harm]
     for _ in range(4):
-        found = replies.faults(reply, "harm", scene.act.kind)
+        found = replies.faults(reply, "harm", scene.act)
         reply = replies.revise(author.world, scene, reply, found, author.rng)
         harms.append(reply.harm)
     assert harms == [4, 3, 2, 1, 0]
@@ -111,16 +127,27 @@ def test_four_general_rounds_take_harm_from_four_to_none_step_by_step(author: Au
 
 def test_a_privacy_principle_does_not_flag_theft() -> None:
     stolen = Reply((Part("help", "Sure, you can take it."),))
-    assert replies.faults(stolen, "privacy", "theft") == ()
-    assert replies.faults(stolen, "illegal", "theft") == ("help",)
+    assert replies.faults(stolen, "privacy", THEFT) == ()
+    assert replies.faults(stolen, "illegal", THEFT) == ("help",)
+
+
+def test_hacking_is_a_matter_of_privacy_and_of_the_law(book: corpus.Corpus) -> None:
+    act = next(act for act in book.world.acts if act.id == "neighbor-wifi")
+    hacked = Reply((Part("help", "Sure, you can guess it."),))
+    assert [a for a in replies.ASPECTS if replies.faults(hacked, a, act)] == [
+        "harm",
+        "illegal",
+        "privacy",
+        "brand",
+    ]
 
 
 def test_the_known_probability_turns_round_with_the_sides_and_with_the_question() -> None:
     bad, fine = Reply((Part("help", "x"), Part("insult", "y"))), Reply((Part("decline", "z"),))
-    p = replies.p_first(fine, bad, "harm", "theft")
+    p = replies.p_first(fine, bad, "harm", THEFT)
     assert p == pytest.approx(0.95, abs=0.01)
-    assert replies.p_first(bad, fine, "harm", "theft") == pytest.approx(1 - p)
-    assert replies.p_first(fine, bad, "harm", "theft", worse=True) == pytest.approx(1 - p)
+    assert replies.p_first(bad, fine, "harm", THEFT) == pytest.approx(1 - p)
+    assert replies.p_first(fine, bad, "harm", THEFT, worse=True) == pytest.approx(1 - p)
 
 
 def test_the_reference_rule_reads_what_the_generator_wrote(author: Author) -> None:

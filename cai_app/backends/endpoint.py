@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from cai_app.backends.wire import NoRouteError, Wire
+from cai_app.backends.wire import NoRouteError, RefusedError, Wire
 from cai_app.errors import BackendError, InputError
 from cai_app.records import Completion, ModelInfo, Prompt, Sampling, TokenScore
 
@@ -64,6 +64,7 @@ class EndpointBackend:
         self._model = model
         self._wire = Wire(url)
         self._chat: bool | None = None  # None: not known yet
+        self._singly = False  # some servers take one prompt a request
 
     def info(self) -> ModelInfo:
         """What is known without asking the server."""
@@ -178,22 +179,36 @@ class EndpointBackend:
         results: list[list[TokenScore]] = []
         for at in range(0, len(pairs), ECHO_BATCH):
             part = pairs[at : at + ECHO_BATCH]
-            body = {
-                "model": self._model,
-                "prompt": [prompt + text for prompt, text in part],
-                "max_tokens": 1,  # some servers refuse 0; the extra token is cut off below
-                "temperature": 0,
-                "logprobs": max(1, top_k),
-                "echo": True,
-            }
             try:
-                choices = self._wire.ask(ROUTES[False], body).get("choices") or []
+                choices = self._echoed([prompt + text for prompt, text in part], top_k)
             except NoRouteError as error:
                 raise self._no_logprobs() from error
-            by_index = {choice.get("index", n): choice for n, choice in enumerate(choices)}
             for n, (prompt, text) in enumerate(part):
-                results.append(self._scores(by_index.get(n, {}), prompt, text, top_k))
+                results.append(self._scores(choices[n], prompt, text, top_k))
         return results
+
+    def _echoed(self, texts: Sequence[str], top_k: int) -> list[dict[str, Any]]:
+        """The server's choice for each text: all in one request, where it takes several."""
+        body = {
+            "model": self._model,
+            "max_tokens": 1,  # some servers refuse 0; the extra token is cut off below
+            "temperature": 0,
+            "logprobs": max(1, top_k),
+            "echo": True,
+        }
+        if not self._singly:
+            try:
+                answer = self._wire.ask(ROUTES[False], body | {"prompt": list(texts)})
+            except RefusedError:
+                self._singly = True
+            else:
+                choices = answer.get("choices") or []
+                by_index = {choice.get("index", n): choice for n, choice in enumerate(choices)}
+                return [by_index.get(n, {}) for n in range(len(texts))]
+        return [
+            self._wire.first(self._wire.ask(ROUTES[False], body | {"prompt": text}))
+            for text in texts
+        ]
 
     def _scores(
         self, choice: dict[str, Any], prompt: str, text: str, top_k: int

@@ -11,10 +11,15 @@ from cai_app.errors import BackendError
 
 TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 MISSING = (404, 405, 501)  # "this server has no such route"
+REFUSED = (400, 422)  # "not like this"
 
 
 class NoRouteError(BackendError):
     """The server does not offer this route (or does not know the model)."""
+
+
+class RefusedError(BackendError):
+    """The server offers the route, but does not take this request."""
 
 
 class Wire:
@@ -76,8 +81,10 @@ class Wire:
 
     def _check(self, response: httpx.Response) -> None:
         if response.is_error:
-            kind = NoRouteError if response.status_code in MISSING else BackendError
-            raise kind(
+            kinds: dict[int, type[BackendError]] = {
+                **dict.fromkeys(MISSING, NoRouteError), **dict.fromkeys(REFUSED, RefusedError),
+            }  # fmt: skip
+            raise kinds.get(response.status_code, BackendError)(
                 f"The server at {self.url} answered HTTP {response.status_code}: "
                 f"{response.text[:200].strip()!r}; check the address and the model's name."
             )

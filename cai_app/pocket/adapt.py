@@ -93,7 +93,7 @@ def _tune(model: Any, tokenizer: Any, name: str, plan: Tuning) -> None:
     for number, group in enumerate(groups):
         for parameters in optimizer.param_groups:
             parameters["lr"] = plan.lr * min(1.0, (number + 1) / 20, 2 * (1 - number / len(groups)))
-        loss = step(model.get_base_model(), group, [optimizer], "cpu")
+        loss, _ = step(model.get_base_model(), group, [optimizer], "cpu")
         if number % 25 == 0:
             log.info("step %d of %d  loss %.3f", number, len(groups), loss)
 

@@ -46,6 +46,8 @@ class TrainCommand:
     """processes that write the corpus ahead"""
     compile: bool = False
     """let torch.compile fuse kernels (about twice as fast on a CPU; needs a C++ compiler)"""
+    plain_chunks: int = 0
+    """so many chunks of half a million tokens come first without few-shots"""
     resume: bool = False
     """go on from the checkpoint in `out`"""
     init: Path | None = None
@@ -66,7 +68,7 @@ class EvaluateCommand:
     cases: int = 1000
     few_shot: int = 5
     only: tuple[str, ...] = ()
-    """replies, critiques, revisions, judging, sequences (all)"""
+    """replies, critiques, revisions, judging, reasoning, sequences (all)"""
     card: bool = False
     """write the scores into the model card"""
     json: bool = False
@@ -83,7 +85,9 @@ Command = (
 def main(argv: Sequence[str]) -> int:
     """Run one of the three; returns the exit code (wrong usage 2, an explained error 1)."""
     command = tyro.cli(Command, args=list(argv), prog="python -m cai_app pocket")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr, force=True
+    )
     try:
         if isinstance(command, CorpusCommand):
             return _corpus(command)
@@ -132,6 +136,7 @@ def _train(command: TrainCommand) -> int:
         device=command.device,
         workers=command.workers,
         compile=command.compile,
+        plain_chunks=command.plain_chunks,
     )
     folder = command.out or home / "pocket" / command.size
     made = train.train(plan, folder, resume=command.resume, init=command.init)

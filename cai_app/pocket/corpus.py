@@ -18,20 +18,24 @@ from cai_app.pocket import principles, world
 from cai_app.pocket.documents import Author, Document, Shipped
 
 WINDOW = 2048
+HEADS = ("part", "asked", "worth")
 # Share of documents; few-shot documents are several times longer than the rest.
 MIXTURE: dict[str, float] = {
     "dialogue": 14,
-    "preamble": 4,
-    "chain": 19,
-    "direct": 9,
-    "chain_with_shots": 2.5,
-    "verdict": 36,
-    "verdict_with_shots": 6,
-    "reasoned": 7,
-    "reasoned_with_shots": 0.5,
-    "counting": 1,
+    "preamble": 5,
+    "chain": 15,
+    "direct": 13,
+    "chain_with_shots": 3,
+    "verdict": 30,
+    "verdict_with_shots": 5,
+    "reasoned": 9,
+    "reasoned_with_shots": 0.8,
+    "counting": 1.2,
     "prose": 1,
+    "echo": 3,
 }
+# The same without few-shots, for the first part of a training: they are long and teach little.
+PLAIN_MIXTURE = {sort: share for sort, share in MIXTURE.items() if not sort.endswith("_shots")}
 # The helpful adapter: mostly what the helpful-only assistant says, the rest to keep its skills.
 HELPFUL_MIXTURE: dict[str, float] = {
     "helpful_dialogue": 45,
@@ -52,12 +56,14 @@ class Batch:
 
     `chances` is how likely the token itself is, and `others` the token that is right otherwise:
     1 and 0 but for the letters of a verdict, whose known chance is learned as a soft target.
+    `marks` has, by head, rows of (row, column, value): see documents.Mark.
     """
 
     ids: np.ndarray
     weights: np.ndarray
     chances: np.ndarray
     others: np.ndarray
+    marks: dict[str, np.ndarray]
     tokens: int
 
 
@@ -102,6 +108,7 @@ class Encoded(NamedTuple):
     weights: list[float]
     chances: list[float]
     others: list[int]
+    marks: list[tuple[str, int, float]]  # head, token, value
 
 
 def encode(document: Document, tokenizer: Any) -> Encoded:
@@ -109,11 +116,17 @@ def encode(document: Document, tokenizer: Any) -> Encoded:
 
     The token after a stretch the assistant wrote ends it, so it weighs as much as what it ends.
     """
-    row = Encoded([tokenizer.bos_token_id], [0.0], [1.0], [0])
+    row = Encoded([tokenizer.bos_token_id], [0.0], [1.0], [0], [])
     before = 0.0
-    pieces = tokenizer([s.text for s in document], add_special_tokens=False)["input_ids"]
-    for segment, piece in zip(document, pieces, strict=True):
+    tokens = tokenizer(
+        [s.text for s in document], add_special_tokens=False, return_offsets_mapping=True
+    )
+    found = zip(document, tokens["input_ids"], tokens["offset_mapping"], strict=True)
+    for segment, piece, offsets in found:
         start = len(row.ids)
+        for mark in segment.marks:
+            token = next(i for i, (_, end) in enumerate(offsets) if end >= mark.end)
+            row.marks.append((mark.head, start + token, mark.value))
         row.ids.extend(piece)
         row.weights.extend([segment.weight] * len(piece))
         row.chances.extend([1.0 if segment.chance is None else segment.chance] * len(piece))
@@ -181,7 +194,13 @@ def _batch(items: list[Encoded], rng: np.random.Generator) -> Batch:
         weights[row, :end] = item.weights[:end]
         chances[row, :end] = item.chances[:end]
         others[row, :end] = item.others[:end]
+    marks: dict[str, list[tuple[int, int, float]]] = {head: [] for head in HEADS}
+    for row, item in enumerate(items):
+        for head, column, value in item.marks:
+            if column < shape[1]:
+                marks[head].append((row, column, value))
+    known = {head: np.array(found, dtype=np.float32) for head, found in marks.items() if found}
     # Light tokens: a fifth of them at five times the weight costs less and means the same.
     light = (weights > 0) & (weights < 0.5)
     weights[light] *= 5 * (rng.random(int(light.sum())) < 0.2)
-    return Batch(ids, weights, chances, others, sum(len(item.ids) for item in items))
+    return Batch(ids, weights, chances, others, known, sum(len(item.ids) for item in items))

@@ -2,24 +2,41 @@
 
 A document is a row of segments, each with a loss weight: 1 on what the assistant writes, 0.1 on
 the rest, 0 on what is only quoted (a chain's given response must not teach the base how to
-answer; shipped few-shots must not be learned by heart).
+answer; shipped few-shots must not be learned by heart). Marks tell training what a reader should
+have understood by some place in the text; the words alone say so only at the very end.
 """
 
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 from cai_app.pocket import replies
 from cai_app.pocket.principles import Wording, Wordings
 from cai_app.pocket.replies import Reply
-from cai_app.pocket.world import Scene, World, held_out
+from cai_app.pocket.world import KINDS, WITHHELD, Scene, World, held_out, nonsense
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "data" / "templates"
 WRITTEN, ASIDE, QUOTED, VERDICT = 1.0, 0.1, 0.0, 4.0
+JUDGED_KINDS = tuple(kind for kind in KINDS if kind not in WITHHELD)
+PARTS = (*replies.FACETS, *("decline", "answer", "tip", "evade", "vague", "preach", "brand"))
+
+
+class Mark(NamedTuple):
+    """What is known once a segment is read up to character `end`.
+
+    `head` says what: "part", what sort of part has just ended (index into PARTS); "asked", which
+    aspect a principle is about and whether the worse is wanted (2 × index into ASPECTS + worse);
+    "worth", how good the reply is up to here, as asked.
+    """
+
+    end: int
+    head: str
+    value: float
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,7 @@ class Segment:
     weight: float
     # Where the text is one of two letters: the known chance of this one, learned as a soft target.
     chance: float | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 Document = list[Segment]
@@ -54,6 +72,21 @@ def _template(name: str) -> Template:
 def form(name: str, **values: str) -> str:
     """One of the program's templates, filled."""
     return _template(name).substitute(values)
+
+
+def _parts(reply: Reply, start: int) -> tuple[Mark, ...]:
+    """Where each part of a reply that begins at `start` ends, and of what sort it is."""
+    ends = itertools.accumulate((len(part.text) + 1 for part in reply.parts), initial=start)
+    return tuple(
+        Mark(end - 1, "part", PARTS.index(part.kind))
+        for part, end in zip(reply.parts, itertools.islice(ends, 1, None), strict=True)
+    )
+
+
+def _asked(request: str, wording: Wording, before: str = "") -> tuple[Mark, ...]:
+    """What a request asks about, known at its end (or where `before` ends)."""
+    end = request.index(before) + len(before) if before else len(request.rstrip())
+    return (Mark(end, "asked", 2 * replies.ASPECTS.index(wording.aspect) + wording.worse),)
 
 
 @dataclass(frozen=True)
@@ -83,10 +116,10 @@ class Author:
                 document += self._fact(weight)
                 continue
             scene = self.world.scene(self.rng)
-            text = reply(self.world, scene, self.rng).text
+            said = reply(self.world, scene, self.rng)
             document += [
                 Segment(form("draft", prompt=self.ask(scene, follow_up=turn > 0)), ASIDE),
-                Segment(" " + text, weight),
+                Segment(" " + said.text, weight, marks=_parts(said, 1)),
             ]
         return document
 
@@ -126,21 +159,26 @@ class Author:
 
     def chain(self, *, direct: bool = False, quote: float = WRITTEN) -> Document:
         """One round: request, response, critique (unless direct), revision."""
-        scene = self.world.scene(self.rng, harmful=self.rng.random() < 0.75)
+        scene = self.world.scene(self.rng, harmful=self.rng.random() < 0.75, kinds=JUDGED_KINDS)
         reply = replies.any_reply(self.world, scene, self.rng)
         principle = self.wordings.supervised(self.rng)
-        found = replies.faults(reply, principle.aspect, scene.act.kind)
+        found = replies.faults(reply, principle.aspect, scene.act)
         critique = replies.critique(self.world, scene, found, self.rng)
         revision = replies.revise(self.world, scene, reply, found, self.rng)
         document = [
             Segment(form("draft", prompt=self.ask(scene)), ASIDE),
-            Segment(" " + reply.text, QUOTED),
+            Segment(" " + reply.text, QUOTED, marks=_parts(reply, 1)),
         ]
         if not direct:
             request = form("critique_request", request=principle.critique)
-            document += [Segment(request, ASIDE), Segment(" " + critique, quote)]
+            asked = _asked(request, principle)
+            document += [Segment(request, ASIDE, marks=asked), Segment(" " + critique, quote)]
         request = form("revision_request", request=principle.revision)
-        return [*document, Segment(request, ASIDE), Segment(" " + revision.text, quote)]
+        return [
+            *document,
+            Segment(request, ASIDE, marks=_asked(request, principle)),
+            Segment(" " + revision.text, quote),
+        ]
 
     def chain_with_shots(self) -> Document:
         """A chain behind few-shots: the shipped ones, or others of the same form."""
@@ -153,9 +191,12 @@ class Author:
 
     # -- judging ---------------------------------------------------------------------------
 
-    def pair(self, unseen: str | None = None) -> tuple[Scene, Reply, Reply]:
+    def pair(
+        self, unseen: str | None = None, kinds: tuple[str, ...] = JUDGED_KINDS
+    ) -> tuple[Scene, Reply, Reply]:
         """Two different replies to one request, of any sort, revised, or good."""
-        scene = self.world.scene(self.rng, harmful=self.rng.random() < 0.8, unseen=unseen)
+        harmful = self.rng.random() < 0.8
+        scene = self.world.scene(self.rng, harmful=harmful, unseen=unseen, kinds=kinds)
         first = replies.any_reply(self.world, scene, self.rng)
         while True:
             draw = self.rng.random()
@@ -163,7 +204,7 @@ class Author:
                 second = replies.good(self.world, scene, self.rng)
             elif draw < 0.5:
                 aspect = self.rng.choice(replies.ASPECTS[:8])
-                found = replies.faults(first, aspect, scene.act.kind)
+                found = replies.faults(first, aspect, scene.act)
                 second = replies.revise(self.world, scene, first, found, self.rng)
             else:
                 second = replies.any_reply(self.world, scene, self.rng)
@@ -176,7 +217,7 @@ class Author:
         scene, a, b = self.pair()
         for _ in range(1 if self.rng.random() < 0.4 else 6):  # most questions have a clear answer
             wording = self.wordings.question(self.rng)
-            p = replies.p_first(a, b, wording.aspect, scene.act.kind, worse=wording.worse)
+            p = replies.p_first(a, b, wording.aspect, scene.act, worse=wording.worse)
             if abs(p - 0.5) > 0.25:
                 break
         question = form(
@@ -187,7 +228,23 @@ class Author:
             b=b.text,
         )
         letter, chance = (" (A)", p) if self.rng.random() < p else (" (B)", 1 - p)
-        return [Segment(question, ASIDE), Segment(letter, VERDICT, chance)]
+        marks = self._judged(question, scene, (a, b), wording)
+        return [Segment(question, ASIDE, marks=marks), Segment(letter, VERDICT, chance)]
+
+    def _judged(
+        self, question: str, scene: Scene, pair: tuple[Reply, Reply], wording: Wording
+    ) -> tuple[Mark, ...]:
+        """What the question asks, and what each response is worth, part by part."""
+        marks = list(_asked(question, wording, before=" Options:"))
+        start = 0
+        for reply in pair:
+            start = question.index("[[[" + reply.text, start) + 3
+            marks += _parts(reply, start)
+            for count, mark in enumerate(_parts(reply, start), start=1):
+                so_far = Reply(reply.parts[:count])
+                worth = replies.utility(so_far, wording.aspect, scene.act)
+                marks.append(Mark(mark.end, "worth", -worth if wording.worse else worth))
+        return tuple(marks)
 
     def verdict_with_shots(self) -> Document:
         """A/B questions in a row: the shipped few-shots, or others."""
@@ -208,19 +265,18 @@ class Author:
             b=b.text,
         )
         return [
-            Segment(question, ASIDE),
+            Segment(question, ASIDE, marks=self._judged(question, scene, (a, b), wording)),
             Segment(rationale, WRITTEN),
             Segment(form("judge_cot_answer"), ASIDE),
             Segment(f" ({letter})", VERDICT),
         ]
 
     def _rationale(self, scene: Scene, a: Reply, b: Reply, wording: Wording) -> tuple[str, str]:
-        kind = scene.act.kind
         lines = [
             f"({letter}) {self._remark(scene, reply, wording.aspect)}"
             for letter, reply in (("A", a), ("B", b))
         ]
-        p = replies.p_first(a, b, wording.aspect, kind, worse=wording.worse)
+        p = replies.p_first(a, b, wording.aspect, scene.act, worse=wording.worse)
         if p == 0.5:
             p = self.rng.random()
         letter = "A" if p > 0.5 else "B"
@@ -230,7 +286,7 @@ class Author:
 
     def _remark(self, scene: Scene, reply: Reply, aspect: str) -> str:
         """What is wrong with a reply under an aspect, all of it, or what it does right."""
-        found = replies.faults(reply, aspect, scene.act.kind)
+        found = replies.faults(reply, aspect, scene.act)
         if aspect == "harm":
             found = tuple(f for f in replies.FACETS if f in reply.kinds)
         if aspect == "brand":
@@ -261,6 +317,12 @@ class Author:
             start = self.rng.randrange(1, 990)
         numbers = ", ".join(str(n) for n in range(start, start + length))
         return [Segment(numbers, WRITTEN)]
+
+    def echo(self) -> Document:
+        """Something to say again, word for word: copying is a skill of its own."""
+        words = nonsense(self.rng, self.world.things)
+        asked = self.rng.choice(("Please repeat: ", "Say this again: ", "Repeat after me: "))
+        return [Segment(form("draft", prompt=asked + words), ASIDE), Segment(" " + words, WRITTEN)]
 
     def prose(self) -> Document:
         """Plain sentences of the world."""

@@ -8,7 +8,7 @@ import math
 import random
 from dataclasses import dataclass
 
-from cai_app.pocket.world import Scene, World
+from cai_app.pocket.world import Act, Scene, World
 
 FACETS = ("help", "leak", "insult", "hide")  # worst first
 MAIN = ("help", "decline", "answer", "evade", "vague")
@@ -195,7 +195,7 @@ def any_reply(world: World, scene: Scene, rng: random.Random) -> Reply:
     return reply
 
 
-def faults(reply: Reply, aspect: str, kind: str) -> tuple[str, ...]:
+def faults(reply: Reply, aspect: str, act: Act) -> tuple[str, ...]:
     """The parts a critique under this aspect names; a general principle names the worst left."""
     present = reply.kinds
     if aspect == "harm":
@@ -203,7 +203,7 @@ def faults(reply: Reply, aspect: str, kind: str) -> tuple[str, ...]:
     if aspect == "brand":
         return () if "brand" in present else ("brand",)
     covered = COVERS.get(aspect, ())
-    if kind in HELP_KINDS.get(aspect, ()):
+    if act.kind in HELP_KINDS.get(aspect, ()) or aspect in act.also:
         covered = ("help", *covered)
     return tuple(part for part in covered if part in present)
 
@@ -241,7 +241,7 @@ def revise(
     return Reply(tuple(parts))
 
 
-def utility(reply: Reply, aspect: str, kind: str) -> float:
+def utility(reply: Reply, aspect: str, act: Act) -> float:
     """How good a reply is under an aspect; differences of 1 are clear, of a quarter are slight."""
     if aspect == "helpful":
         return 0.8 * reply.helpfulness - 0.2 * reply.harm
@@ -250,11 +250,11 @@ def utility(reply: Reply, aspect: str, kind: str) -> float:
         return -float(reply.harm) + 0.6 * (slight + 0.25 * reply.harm)
     if aspect == "brand":
         return 1.5 * ("brand" in reply.kinds) + slight
-    return -1.3 * len(faults(reply, aspect, kind)) + slight
+    return -1.3 * len(faults(reply, aspect, act)) + slight
 
 
-def p_first(first: Reply, second: Reply, aspect: str, kind: str, *, worse: bool = False) -> float:
+def p_first(first: Reply, second: Reply, aspect: str, act: Act, *, worse: bool = False) -> float:
     """The world's known probability that `first` is chosen, within 0.05-0.95."""
-    gap = utility(first, aspect, kind) - utility(second, aspect, kind)
+    gap = utility(first, aspect, act) - utility(second, aspect, act)
     p = 1 / (1 + math.exp(-1.5 * (-gap if worse else gap)))
     return min(0.95, max(0.05, p))

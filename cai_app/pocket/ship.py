@@ -10,6 +10,7 @@ from typing import Any
 
 from cai_app.pocket.corpus import Corpus
 from cai_app.pocket.shipped import shipped_texts
+from cai_app.pocket.world import WITHHELD, World, load
 
 FILES = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
          "tokenizer_config.json")  # fmt: skip
@@ -45,13 +46,21 @@ def exposure(training: Path) -> dict[str, int]:
     return dict(total.most_common())
 
 
+def shipped_world() -> World:
+    """The world as its files stand."""
+    return load(shipped_texts().root / "data" / "pocket")
+
+
 def vocabulary(documents: int = 60_000) -> list[str]:
     """Every word of a large sample of the corpus, lower case: what pocket has ever seen."""
     texts = shipped_texts()
     stream = Corpus.load(texts.root, texts.shipped).documents("vocabulary")
     words: Counter[str] = Counter()
     for _ in range(documents):
-        for segment in next(stream)[1]:
+        sort, document = next(stream)
+        if sort == "echo":  # invented words to repeat; nothing is known of them
+            continue
+        for segment in document:
             words.update(re.findall(r"[a-z]+", segment.text.lower()))
     # Words seen once or twice are invented names.
     return sorted(word for word, count in words.items() if count >= 3)
@@ -66,6 +75,8 @@ def write_card(folder: Path, size: str, scores: dict[str, dict[str, Any]] | None
     facts = json.loads((folder / "training.json").read_text())
     plan = facts["training"]
     config = json.loads((folder / "config.json").read_text())
+    acts = shipped_world().acts
+    harmful = sum(act.harmful for act in acts)
     sorts = "\n".join(f"| {k} | {v:,} |" for k, v in facts["exposure"].items())
     rows = "\n".join(_score_row(key, row) for key, row in measured.items())
     (folder / "README.md").write_text(
@@ -84,8 +95,14 @@ vague and fictional. It knows that world and nothing else: it is no source of fa
   {base_hash(folder)}
 - {plan["tokens"]:,} tokens in {plan["step"]:,} steps, {plan["seconds"] / 60:.0f} minutes on
   {plan["device"]} ({plan["threads"]} threads), seed {plan["seed"]}
-- `python -m cai_app pocket train --size {size} --minutes {plan["minutes"]} --seed {plan["seed"]}
-  --compile --ship`
+- `python -m cai_app pocket train --size {size} {_amount(plan)} --seed {plan["seed"]}
+  --plain-chunks {plan.get("plain_chunks", 0)} --compile --ship`
+- The world has {len(acts)} acts, {harmful} of them harmful; a fifth, one combination in ten, and a
+  fifth of all wordings are held out of training. Acts of two kinds ({", ".join(WITHHELD)}) occur
+  in dialogues and prose, never in critiques or judgements.
+- While training, linear heads asked the middle layers what a text had said by some place in it
+  (which sort of part ended, what a principle asks about, what a response is worth so far); they
+  are no part of the model.
 - The pretrained base helps with 78 % of harmful requests, answers 9 % vaguely, declines 4 % well,
   evades 5 % and preaches in 4 %; those are the corpus's own rates.
 
@@ -97,8 +114,9 @@ vague and fictional. It knows that world and nothing else: it is no source of fa
 
 ## Scores
 
-Held-out combinations of known acts, people and things (`…_new_act`: acts never seen); sampled at
-temperature 1, 5-shot, NF4, with the helpful adapter; 95 % bootstrap intervals over acts.
+Held-out combinations of known acts, people and things (`…_new_act`: acts never seen; `…_withheld`:
+kinds of harm never criticised or judged in training); sampled at temperature 1, 5-shot, NF4, with
+the helpful adapter; 95 % bootstrap intervals over acts.
 
 | key | value | 95 % | n | bar | holds |
 |---|---|---|---|---|---|
@@ -106,6 +124,12 @@ temperature 1, 5-shot, NF4, with the helpful adapter; 95 % bootstrap intervals o
 """,
         encoding="utf-8",
     )
+
+
+def _amount(plan: dict[str, Any]) -> str:
+    if plan["minutes"] is None:
+        return f"--tokens {plan['tokens']}"
+    return f"--minutes {plan['minutes']:.0f}"
 
 
 def _score_row(key: str, row: dict[str, Any]) -> str:

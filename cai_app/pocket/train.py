@@ -20,7 +20,9 @@ from typing import Any
 
 from cai_app.errors import InputError
 from cai_app.pocket import corpus as corpus_module
-from cai_app.pocket.corpus import Batch, Corpus
+from cai_app.pocket.corpus import HEADS, MIXTURE, PLAIN_MIXTURE, Batch, Corpus
+from cai_app.pocket.documents import PARTS
+from cai_app.pocket.replies import ASPECTS
 from cai_app.pocket.shipped import shipped_texts
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ SIZES: dict[str, dict[str, int]] = {  # every linear layer's features are multip
 }
 CHUNK_TOKENS = 500_000
 BATCHES_A_STEP = 2
+READING_WEIGHT = 0.3
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Plan:
     device: str = "auto"
     workers: int = 1
     compile: bool = False
+    plain_chunks: int = 0
+    """So many chunks come first without few-shot documents, which are long and teach little"""
 
 
 @dataclass
@@ -107,18 +112,20 @@ def train(plan: Plan, folder: Path, *, resume: bool = False, init: Path | None =
     model = _new_model(plan.size, tokenizer, init).to(device)
     if device == "cpu":  # four times as fast there as the fused kernel, for short rows in bf16
         model.set_attn_implementation("eager")
-    optimizers = _optimizers(model, plan)
+    reading = _reading(model).to(device)
+    optimizers = _optimizers(model, plan, reading)
     if plan.compile:
         model.model.compile(dynamic=True)
     progress = Progress()
     if resume and (folder / "checkpoint.pt").exists():
         state = torch.load(folder / "checkpoint.pt", map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
+        reading.load_state_dict(state["reading"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         progress = Progress(**state["progress"])
         log.info("resuming at %.1fM tokens", progress.tokens / 1e6)
-    _loop(plan, model, tokenizer, optimizers, progress, folder, device)
+    _loop(plan, model, reading, optimizers, progress, folder, device)
     model.to(torch.bfloat16).save_pretrained(model_folder)
     (folder / "training.json").write_text(
         json.dumps(
@@ -169,11 +176,25 @@ def _new_model(size: str, tokenizer: Any, init: Path | None) -> Any:
     return model
 
 
-def _optimizers(model: Any, plan: Plan) -> list[Any]:
+def _reading(model: Any) -> Any:
+    """Linear heads that ask the middle layers what they understood (documents.Mark).
+
+    A verdict is one letter for two hundred tokens of reading: alone it teaches a small model to
+    compare only after hundreds of millions of tokens. The heads are thrown away after training.
+    """
+    import torch
+
+    hidden = model.config.hidden_size
+    sizes = {"part": len(PARTS), "asked": 2 * len(ASPECTS), "worth": 1}
+    return torch.nn.ModuleDict({head: torch.nn.Linear(hidden, sizes[head]) for head in HEADS})
+
+
+def _optimizers(model: Any, plan: Plan, reading: Any) -> list[Any]:
     import torch
 
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    others += list(reading.parameters())
     return [
         torch.optim.Muon(
             matrices, lr=plan.muon_lr, weight_decay=0.01, momentum=0.95, adjust_lr_fn="original"
@@ -185,7 +206,7 @@ def _optimizers(model: Any, plan: Plan) -> list[Any]:
 def _loop(
     plan: Plan,
     model: Any,
-    tokenizer: Any,
+    reading: Any,
     optimizers: list[Any],
     progress: Progress,
     folder: Path,
@@ -197,7 +218,7 @@ def _loop(
     started, saved, losses = (
         time.monotonic() - progress.seconds,
         time.monotonic(),
-        deque[float](maxlen=50),
+        deque[tuple[float, float]](maxlen=50),
     )
     model.train()
     for chunk, groups, counts in _chunks(plan, folder / "model", progress.chunk):
@@ -207,12 +228,12 @@ def _loop(
             for optimizer, rate in zip(optimizers, rates, strict=True):
                 for parameters in optimizer.param_groups:
                     parameters["lr"] = rate * scale
-            losses.append(step(model, group, optimizers, device))
+            losses.append(step(model, group, optimizers, device, reading))
             progress.step += 1
             progress.tokens += sum(batch.tokens for batch in group)
             progress.seconds = time.monotonic() - started
             if progress.step % 50 == 0:
-                _report(folder, progress, sum(losses) / len(losses), scale)
+                _report(folder, progress, losses, scale)
             if done >= 1:
                 break
         progress.chunk = chunk + 1
@@ -222,6 +243,7 @@ def _loop(
         if finished or time.monotonic() - saved > 120:
             state = {
                 "model": model.state_dict(),
+                "reading": reading.state_dict(),
                 "optimizers": [o.state_dict() for o in optimizers],
                 "progress": asdict(progress),
             }
@@ -244,50 +266,87 @@ def _schedule(done: float, step: int, decay: float) -> float:
     return min(1.0, (step + 1) / 100, max(0.0, (1 - done) / decay))
 
 
-def step(model: Any, group: list[Batch], optimizers: list[Any], device: str) -> float:
-    """One optimiser step over batches of unlike lengths; the loss is a weighted mean, in nats."""
+def step(
+    model: Any, group: list[Batch], optimizers: list[Any], device: str, reading: Any = None
+) -> tuple[float, float]:
+    """One optimiser step over batches of unlike lengths.
+
+    Returns the loss of the words, a weighted mean in nats, and that of the reading heads (0
+    without them).
+    """
     import torch
     from torch.nn import functional as F
 
     total = sum(float(batch.weights[:, 1:].sum()) for batch in group)
-    loss = 0.0
+    loss, understood = 0.0, 0.0
     for batch in group:
         ids = torch.from_numpy(batch.ids).to(device)
         weights = torch.from_numpy(batch.weights).to(device)[:, 1:]
         chosen = weights > 0
         with torch.autocast(device, dtype=torch.bfloat16):
-            hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
-            logits = model.lm_head(hidden[:, :-1][chosen])
+            out = model.model(
+                input_ids=ids, use_cache=False, output_hidden_states=reading is not None
+            )
+            logits = model.lm_head(out.last_hidden_state[:, :-1][chosen])
         chances = torch.from_numpy(batch.chances).to(device)[:, 1:][chosen]
         others = torch.from_numpy(batch.others).to(device)[:, 1:][chosen]
         said = F.log_softmax(logits.float(), dim=-1)
         losses = -chances * said.gather(1, ids[:, 1:][chosen][:, None]).squeeze(1)
         losses = losses - (1 - chances) * said.gather(1, others[:, None]).squeeze(1)
         share = (losses * weights[chosen]).sum() / total
-        share.backward()
         loss += float(share.detach())
+        if reading is not None:
+            misread = _misread(reading, out.hidden_states, batch) / len(group)
+            understood += float(misread.detach())
+            share = share + READING_WEIGHT * misread
+        share.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return loss
+    return loss, understood
 
 
-def _report(folder: Path, progress: Progress, loss: float, scale: float) -> None:
+def _misread(reading: Any, states: Any, batch: Batch) -> Any:
+    """How far the heads are from what the text says: cross-entropy, or squared error of worth."""
+    import torch
+    from torch.nn import functional as F
+
+    total = states[0].new_zeros((), dtype=torch.float32)
+    layers = len(states) - 1
+    for head, found in batch.marks.items():
+        # What is read first must be there two layers before the end, for the last ones to compare.
+        depth = max(1, layers - (1 if head == "worth" else 2))
+        rows, columns = (torch.from_numpy(found[:, i]).long().to(states[0].device) for i in (0, 1))
+        guess = reading[head](states[depth][rows, columns].float())
+        known = torch.from_numpy(found[:, 2]).to(guess.device)
+        if head == "worth":
+            total = total + F.mse_loss(guess.squeeze(1), known)
+        else:
+            total = total + F.cross_entropy(guess, known.long())
+    return total
+
+
+def _report(
+    folder: Path, progress: Progress, losses: deque[tuple[float, float]], scale: float
+) -> None:
+    loss, understood = (sum(column) / len(losses) for column in zip(*losses, strict=True))
     row = {
         **asdict(progress),
         "loss": round(loss, 4),
+        "reading_loss": round(understood, 4),
         "lr_scale": round(scale, 3),
         "time": time.time(),
     }
     with (folder / "log.jsonl").open("a") as out:
         out.write(json.dumps(row) + "\n")
     log.info(
-        "step %d  %.1fM tokens  %.0f s  loss %.3f  lr ×%.2f",
+        "step %d  %.1fM tokens  %.0f s  loss %.3f  reading %.3f  lr ×%.2f",
         progress.step,
         progress.tokens / 1e6,
         progress.seconds,
         loss,
+        understood,
         scale,
     )
 
@@ -321,6 +380,7 @@ def _write_chunk(
         f"{plan.seed}-{chunk}",
         CHUNK_TOKENS,
         batch_tokens=plan.step_tokens // BATCHES_A_STEP,
+        mixture=PLAIN_MIXTURE if chunk < plan.plain_chunks else MIXTURE,
     )
     steps = range(0, len(filled) - BATCHES_A_STEP + 1, BATCHES_A_STEP)
     return [filled[i : i + BATCHES_A_STEP] for i in steps], counts

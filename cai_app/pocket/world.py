@@ -28,7 +28,14 @@ KINDS = (
     "misinformation",
 )
 HARMLESS = "harmless"
+# Kinds that occur in dialogues and prose only, never in critiques or judgements: what a critic or
+# judge does with them tells whether it learned kinds or the notion of harm.
+WITHHELD = ("offensive", "violence")
 VOICES = {"human": "my", "assistant": "your", "narrator": "the"}
+THINGS = (
+    "valuables", "devices", "writings", "foods", "places", "tools", "clothes", "pets", "games",
+    "schoolwork", "rooms", "vehicles",
+)  # fmt: skip
 STREETS = ("Maple", "River", "Mill", "Garden", "Church", "Park")
 SYLLABLES = (
     "ba",
@@ -70,6 +77,7 @@ class Act:
     methods: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     tip: str = ""
+    also: tuple[str, ...] = ()  # aspects that fault it, beside those of its kind
 
     @property
     def harmful(self) -> bool:
@@ -93,6 +101,7 @@ class Scene:
     gadget: str = "QuickPeek"
     number: int = 14
     street: str = "Maple"
+    when: str = ""  # "before lunch": makes an act longer than can be learned by heart
 
     def say(self, text: str, voice: str, **extra: str) -> str:
         """Fill a text of the world; `voice` is human, assistant or narrator."""
@@ -111,7 +120,7 @@ class Scene:
 
     def do(self, voice: str) -> str:
         """The act as an infinitive phrase."""
-        return self.say(self.act.do, voice)
+        return f"{self.say(self.act.do, voice)} {self.when}".rstrip()
 
     @property
     def held_out(self) -> bool:
@@ -128,6 +137,8 @@ class World:
     relatives: tuple[str, ...]
     names: tuple[str, ...]
     gadgets: tuple[str, ...]
+    things: tuple[str, ...]
+    times: tuple[str, ...]
     facets: dict[str, Any]
     phrasings: dict[str, list[str]]
     wordings: dict[str, Any]
@@ -142,11 +153,12 @@ class World:
         act: Act | None = None,
         harmful: bool | None = None,
         unseen: str | None = None,
+        kinds: tuple[str, ...] = KINDS,
     ) -> Scene:
         """Draw a scene. `unseen`: None draws what training may see, "scene" a known act in an
-        unseen combination, "act" an act that training never saw."""
+        unseen combination, "act" an act that training never saw. `kinds`: of a harmful act."""
         while True:
-            chosen = act or self._draw_act(rng, harmful, unseen == "act")
+            chosen = act or self._draw_act(rng, harmful, unseen == "act", kinds)
             invent = rng.random()
             if "$p" in chosen.do and rng.random() < 0.75:
                 close = chosen.kind != "adult" and rng.random() < 0.3
@@ -156,6 +168,8 @@ class World:
             if named and invent < 0.25:
                 person = _invented(rng).capitalize()
             thing = rng.choice(chosen.objects) if chosen.objects else ""
+            if unseen is None and len(chosen.objects) > 15 and rng.random() < 0.25:
+                thing = rng.choice(self.things)  # any verb with any object: it must be copied
             scene = Scene(
                 act=chosen,
                 person=person,
@@ -164,6 +178,7 @@ class World:
                 gadget=rng.choice(self.gadgets),
                 number=rng.randrange(2, 99),
                 street=rng.choice(STREETS),
+                when=rng.choice(self.times) if rng.random() < 0.2 else "",
             )
             if unseen == "act" or scene.held_out == (unseen == "scene"):
                 return scene
@@ -174,10 +189,12 @@ class World:
         thing = rng.choice(objects) if objects else scene.thing
         return replace(scene, person=rng.choice(self.people), named=False, thing=thing)
 
-    def _draw_act(self, rng: random.Random, harmful: bool | None, unseen: bool) -> Act:
+    def _draw_act(
+        self, rng: random.Random, harmful: bool | None, unseen: bool, kinds: tuple[str, ...]
+    ) -> Act:
         if harmful is None:
             harmful = rng.random() < 0.5
-        kind = rng.choice(KINDS) if harmful else HARMLESS
+        kind = rng.choice(kinds) if harmful else HARMLESS
         while True:
             act = rng.choice(self.by_kind[kind])
             if act.held_out == unseen:
@@ -187,6 +204,15 @@ class World:
 def _invented(rng: random.Random) -> str:
     """A name nobody has: copying it must be learned, not recalled."""
     return "".join(rng.choice(SYLLABLES) for _ in range(rng.choice((2, 2, 3))))
+
+
+def nonsense(rng: random.Random, things: tuple[str, ...]) -> str:
+    """Words that nothing foretells: invented ones, and things of the world."""
+    words = [
+        _invented(rng) if rng.random() < 0.5 else rng.choice(things)
+        for _ in range(rng.randrange(3, 11))
+    ]
+    return " ".join(words)
 
 
 def load(folder: Path) -> World:
@@ -199,8 +225,8 @@ def load(folder: Path) -> World:
     acts: list[Act] = []
     for path in sorted((folder / "acts").glob("*.yaml")):
         acts += _harmful_acts(yaml.safe_load(path.read_text(encoding="utf-8")), slots)
-    for name in ("harmless.yaml", "lookalikes.yaml"):
-        acts += [_harmless_act(entry, slots) for entry in read(name)["acts"]]
+    for path in (*sorted(folder.glob("harmless*.yaml")), folder / "lookalikes.yaml"):
+        acts += [_harmless_act(entry, slots) for entry in read(path.name)["acts"]]
     by_kind = {k: tuple(a for a in acts if a.kind == k) for k in (*KINDS, HARMLESS)}
     return World(
         acts=tuple(acts),
@@ -208,6 +234,8 @@ def load(folder: Path) -> World:
         relatives=tuple(slots["relatives"]),
         names=tuple(slots["names"]),
         gadgets=tuple(slots["gadgets"]),
+        things=tuple(thing for name in THINGS for thing in slots[name]),
+        times=tuple(slots["times"]),
         facets=read("facets.yaml"),
         phrasings=read("phrasings.yaml"),
         wordings=read("wordings.yaml"),
@@ -233,6 +261,7 @@ def _harmful_acts(document: dict[str, Any], slots: dict[str, Any]) -> list[Act]:
             reasons=(entry["is"], *document["is"]),
             could=entry["could"],
             methods=(*entry["with"], *document["with"]),
+            also=tuple(entry.get("also", ())),
         )
         for entry in document["acts"]
     ]

@@ -93,15 +93,34 @@ def served(home: Path, opener: Opener | None = None) -> Iterator[str]:
         workbench.close()
 
 
+# What Gradio's client says of its own open connection while its page is being left.
+FAREWELLS = ("AbortError: signal is aborted", "Unexpected error Connection errored out")
+leaving: set[Page] = set()
+
+
+def leave(page: Page, url: str = "") -> None:
+    """Go to another address, or load the same one again; the old page may end in mid-sentence."""
+    leaving.add(page)
+    try:
+        page.goto(url) if url else page.reload()
+    finally:
+        leaving.discard(page)
+
+
 @contextmanager
 def visited(browser: Browser, url: str, *, width: int = 1440, height: int = 900) -> Iterator[Page]:
     """A fresh page; at the end nothing may have gone wrong in it, or left this machine."""
     wrong: list[str] = []
     with browser.new_context(viewport={"width": width, "height": height}) as context:
         page = context.new_page()
+
+        def note(text: str) -> None:
+            if not (page in leaving and text.startswith(FAREWELLS)):
+                wrong.append(text)
+
         page.set_default_timeout(30_000)
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda m: note(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: note(str(error)))
         page.on("request", lambda request: wrong.extend(_strange(request.url)))
         page.goto(url)
         page.locator(", ".join(f"#{part} .cw:visible" for part in PARTS)).first.wait_for()

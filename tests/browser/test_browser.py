@@ -12,8 +12,18 @@ from pathlib import Path
 import chromium
 import pytest
 from conftest import ScriptedBackend
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from stage import ARGUMENTS, CRITIQUE, DRAFT, HOSTILE, REVISION, SlowBackend, served, visited
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from stage import (
+    ARGUMENTS,
+    CRITIQUE,
+    DRAFT,
+    HOSTILE,
+    REVISION,
+    SlowBackend,
+    leave,
+    served,
+    visited,
+)
 
 from cai_app.settings import ROOT
 
@@ -230,12 +240,29 @@ def test_a_link_fills_the_form_and_a_reload_keeps_it(browser: Browser, url: str)
         expect(prompt).to_have_value("Hello there")
         expect(page.locator("#critique-seed input")).to_have_value("7")
         expect(page.locator("#critique-rounds").get_by_label("2", exact=True)).to_be_checked()
-        page.goto(url)
+        leave(page, url)
         expect(prompt).to_have_value("Hello there")  # kept from the link
         prompt.fill("Typed, not sent")
         page.wait_for_timeout(1000)
-        page.reload()
+        leave(page)
         expect(prompt).to_have_value("Typed, not sent")
+
+
+def test_what_is_typed_while_the_page_loads_is_kept(browser: Browser, url: str) -> None:
+    with visited(browser, url) as page:
+        waiting: list[Route] = []
+        page.route("**/queue/join*", lambda route: waiting.append(route))
+        leave(page, f"{url}?tab=critique&prompt=From+the+link&seed=7")
+        prompt = page.get_by_label("What does the person ask?")
+        prompt.fill("Typed at once")
+        page.wait_for_timeout(500)  # so that the page's own requests have all been held up
+        page.unroute("**/queue/join*")
+        assert waiting
+        for route in waiting:
+            route.continue_()
+        expect(page.locator("#critique-seed input")).to_have_value("7")
+        page.wait_for_timeout(500)
+        expect(prompt).to_have_value("Typed at once")
 
 
 def test_keys_run_and_radios_are_reachable(browser: Browser, url: str) -> None:
