@@ -25,7 +25,16 @@ from cai_app.commands.serving import serve_commands
 from cai_app.errors import CaiError, InputError
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
-from components import critique, data, header, judge, memory, runs, theme
+from components import (
+    constitution,
+    critique,
+    data,
+    header,
+    judge,
+    memory,
+    runs,
+    theme,
+)
 from components.shared import guard
 
 TITLE = "Constitutional AI Workbench"
@@ -51,16 +60,22 @@ def build(workbench: Workbench) -> gr.Blocks:
     with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False) as demo:
         top = header.build(workbench)
         runs.build(workbench)
-        with gr.Tabs(elem_classes=["cw-tabs"]) as tabs:
-            with gr.Tab("Critique", id="critique"):
+        with gr.Tabs(elem_classes=["cw-tabs"], selected="critique") as tabs:
+            with gr.Tab("Constitution", id="constitution"):
+                editing = constitution.build(workbench)
+            with gr.Tab("Critique", id="critique") as critique_tab:
                 writing = critique.build(workbench)
-            with gr.Tab("Judge", id="judge"):
+            with gr.Tab("Judge", id="judge") as judge_tab:
                 judging = judge.build(workbench)
             with gr.Tab("Data", id="data"):
                 browsing = data.build(workbench)
         header.connect(workbench, demo, top, model=writing.model, constitution=writing.constitution)
         received = ("prompt", "a", "b", "model", "constitution")
         critique.send_to(workbench, writing, [*map(judging.fields.get, received), tabs])
+        dropdowns = [writing.constitution, judging.fields["constitution"]]
+        constitution.announce(workbench, demo, editing, dropdowns)
+        critique.notice_age(workbench, critique_tab, writing)
+        judge.notice_age(workbench, judge_tab, judging)
         critique.remember(workbench, demo, writing)
         judge.remember(workbench, demo, judging)
         data.send_to(workbench, browsing, [*map(judging.fields.get, received[:3]), tabs])

@@ -72,7 +72,9 @@ def read(text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or error.context or "not valid YAML"
-        raise YamlError(problem, line=mark.line + 1 if mark else None) from error
+        # What is missing at the end is told at the last line that there is.
+        last = max(1, len(text.rstrip().splitlines()))
+        raise YamlError(problem, line=min(mark.line + 1, last) if mark else None) from error
     except yaml.YAMLError as error:  # an unprintable character: the reader has no line for it
         raise YamlError(" ".join(str(error).split())) from error
     if node is None:

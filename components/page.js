@@ -22,9 +22,9 @@
       event.preventDefault();
       edit.querySelector(leave).click();
     } else if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
-      if (press('critique-run', 'judge-run')) event.preventDefault();
+      if (press('critique-run', 'judge-run', 'constitution-run')) event.preventDefault();
     } else if (event.key === 'Escape' && !document.querySelector(':popover-open, dialog[open]')) {
-      press('critique-stop', 'judge-stop');
+      press('critique-stop', 'judge-stop', 'constitution-stop');
     }
   }, true);
   // What is typed while the page is still fetching what was kept wins over it (memory.py).

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import gradio as gr
 
 from cai_app.errors import CaiError, InputError
+from cai_app.records import ConstitutionRef
 from cai_app.workbench import Workbench
 
 log = logging.getLogger(__name__)
@@ -142,6 +143,15 @@ def warning(workbench: Workbench, constitution: str) -> str:
     """What the form says of such a constitution, else ''."""
     found = workbench.constitution(constitution)
     return f"⚠ A lesson about dangers. {found.description}" if found.hazard else ""
+
+
+def stale(workbench: Workbench, ref: ConstitutionRef) -> str:
+    """What changed in a constitution since something was made under it, else ''."""
+    try:
+        changed = workbench.workshop.stale(ref)
+    except InputError as error:
+        changed = sentence(error)
+    return f"made under {ref.name} {ref.hash[:8]}; since then: {changed}" if changed else ""
 
 
 def offered_models(workbench: Workbench) -> list[str]:

@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 CSS_PATHS = tuple(
     HERE / name
     for name in ("base.css", "widgets.css", "header/header.css", "runs/panel.css",
-                 "critique/cards.css", "judge/table.css", "data/data.css")
+                 "constitution/editor.css", "constitution/effects.css", "critique/cards.css",
+                 "judge/table.css", "data/data.css")
 )  # fmt: skip
 
 FAVICON = HERE / "favicon.svg"

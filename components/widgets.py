@@ -1,6 +1,6 @@
 """Widgets that more than one tab shows, and the way our own HTML components are made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,24 @@ HERE = Path(__file__).parent
 
 
 def part(
-    script: str, value: Any, *, look: str, elem_id: str | None = None, wide: bool = False
+    script: str | Sequence[str],
+    value: Any,
+    *,
+    look: str,
+    elem_id: str | None = None,
+    wide: bool = False,
+    server: Sequence[Callable[..., Any]] = (),
 ) -> gr.HTML:
     """One of our own components: a constant template, filled by a script through textContent.
 
-    `script` is a path below `components/`; the value is a plain JSON value. Gradio would evaluate
+    `script` is a path below `components/`, or several that make one script; the value is a plain
+    JSON value; `server` are functions that the script may call. Gradio would evaluate
     `${…}` inside a value that its template prints, so nothing is ever printed by one. A function
     and not a subclass, as Gradio writes a .pyi file beside every module that subclasses one of
     its components.
     """
-    code = "\n".join((HERE / name).read_text("utf-8") for name in ("dom.js", script))
+    scripts = [script] if isinstance(script, str) else script
+    code = "\n".join((HERE / name).read_text("utf-8") for name in ("dom.js", *scripts))
     return gr.HTML(
         value,
         html_template=f'<div class="cw {look}"></div>',
@@ -30,6 +38,7 @@ def part(
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes=["cw-wide"] if wide else None,
+        server_functions=list(server) or None,
     )
 
 
@@ -43,8 +52,8 @@ def notice(text: str) -> gr.HTML:
     return part("notice.js", text, look="notice", wide=True)
 
 
-def _constitutions(workbench: Workbench) -> list[tuple[str, str]]:
-    """Titles and names of what is shipped; lessons about dangers are marked."""
+def constitution_choices(workbench: Workbench) -> list[tuple[str, str]]:
+    """Titles and names, shipped ones first; lessons about dangers are marked."""
     return [
         (f"{'⚠ ' if one.hazard else ''}{one.title}", one.name) for one in workbench.constitutions()
     ]
@@ -73,7 +82,7 @@ def model_and_constitution(
     workbench: Workbench, tab: str
 ) -> tuple[gr.Dropdown, gr.HTML, gr.Dropdown]:
     """Which constitution, the notice that goes with it, and which model; others can be typed."""
-    shipped, models = _constitutions(workbench), offered_models(workbench)
+    shipped, models = constitution_choices(workbench), offered_models(workbench)
     first = shipped[0][1]
     constitution = gr.Dropdown(
         shipped,

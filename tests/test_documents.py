@@ -12,8 +12,20 @@ from cai_app.commands import COMMANDS, STORE_COMMANDS
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 SUBCOMMANDS = {
-    "pocket": ("corpus", "train", "evaluate"),
-    "constitution": ("list", "show", "validate"),
+    "pocket": ("corpus", "pairs", "train", "evaluate"),
+    "constitution": (
+        "list",
+        "show",
+        "validate",
+        "lint",
+        "diff",
+        "import",
+        "export",
+        "effect",
+        "ablate",
+        "invert",
+        "conflicts",
+    ),
     "runs": ("list", "show", "logs", "stop", "kill", "resume", "delete"),
 }
 HELP = (

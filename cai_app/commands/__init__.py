@@ -33,7 +33,10 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "generate": (generate.main, "write pairs or chains for a list of prompts"),
     "runs": (runs.main, "list, show, stop, kill, resume or delete runs"),
     "models": (models.main, "list the models that are here"),
-    "constitution": (constitution.main, "list, show or validate constitutions"),
+    "constitution": (
+        constitution.main,
+        "list, check and compare constitutions, and measure them",
+    ),
     "pocket": (pocket.main, "write the pocket corpus, train and evaluate the pocket model"),
     "bench": (bench.main, "measure the page and the model against plain transformers"),
 }

@@ -2,15 +2,33 @@
 chain of thought. A failure to measure is unscored with its reason, never a tie."""
 
 from cai_app.judge.comparison import ALL, ORDERS, compare
+from cai_app.judge.contrasts import conflicts, invert
+from cai_app.judge.effects import ablate, effect
 from cai_app.judge.events import Event, JudgeConfig, Judged, PrincipleScored, RationaleAdded
+from cai_app.judge.results import Ablation, Conflicts, Effect, Inversion, Measured
+from cai_app.judge.scores import Key, Pair, Score, Scores, judge_many
 
 __all__ = [
     "ALL",
     "ORDERS",
+    "Ablation",
+    "Conflicts",
+    "Effect",
     "Event",
+    "Inversion",
     "JudgeConfig",
     "Judged",
+    "Key",
+    "Measured",
+    "Pair",
     "PrincipleScored",
     "RationaleAdded",
+    "Score",
+    "Scores",
+    "ablate",
     "compare",
+    "conflicts",
+    "effect",
+    "invert",
+    "judge_many",
 ]

@@ -60,7 +60,7 @@ def compare(
             orders = yield from _reasoned(backend, asked, principle.id, config)
         else:
             orders = _scored(backend, asked, ORDERS)
-        found.append(_principle_verdict(principle, orders, config))
+        found.append(principle_verdict(principle, orders, config))
         yield PrincipleScored(verdict=found[-1])
     orders = found[0].orders if len(found) == 1 else _mean_orders(found)
     known = [v.p_a for v in found if v.p_a is not None]
@@ -112,10 +112,10 @@ def _scored(
     backend: Backend, asked: Sequence[Prompt], firsts: Sequence[Side]
 ) -> tuple[OrderVerdict, ...]:
     rows = backend.choice_logprobs(asked, prompts.CHOICES)
-    return tuple(_order(first, row) for first, row in zip(firsts, rows, strict=True))
+    return tuple(order_verdict(first, row) for first, row in zip(firsts, rows, strict=True))
 
 
-def _order(first: Side, logprobs: tuple[float, ...]) -> OrderVerdict:
+def order_verdict(first: Side, logprobs: Sequence[float]) -> OrderVerdict:
     """P(a) of one order from the log-probabilities of " (A)" and " (B)"."""
     mass = [math.exp(lp) if lp == lp else 0.0 for lp in logprobs]
     total = sum(mass)
@@ -168,7 +168,7 @@ def _unusable(text: str, finish: str | None, config: JudgeConfig) -> str | None:
     return "the reasoning was stopped" if finish == "cancelled" else None
 
 
-def _principle_verdict(
+def principle_verdict(
     principle: PreferencePrinciple, orders: tuple[OrderVerdict, ...], config: JudgeConfig
 ) -> PrincipleVerdict:
     """The mean of both orders; unscored where either is."""

@@ -1,4 +1,4 @@
-"""`python -m cai_app pocket corpus|train|evaluate`: the corpus, the weights, the scores."""
+"""`python -m cai_app pocket corpus|pairs|train|evaluate`: texts, weights, scores."""
 
 import json
 import logging
@@ -75,15 +75,26 @@ class EvaluateCommand:
     """one JSON value on standard output"""
 
 
+@dataclass(frozen=True)
+class PairsCommand:
+    """Print comparisons in combinations that training never sees, one JSON object a line."""
+
+    count: int = 200
+    """how many"""
+    seed: int = 0
+    """which ones"""
+
+
 Command = (
     Annotated[CorpusCommand, tyro.conf.subcommand("corpus")]
     | Annotated[TrainCommand, tyro.conf.subcommand("train")]
     | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
+    | Annotated[PairsCommand, tyro.conf.subcommand("pairs")]
 )
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one of the three; returns the exit code (wrong usage 2, an explained error 1)."""
+    """Run one of the four; returns the exit code (wrong usage 2, an explained error 1)."""
     command = tyro.cli(Command, args=list(argv), prog="python -m cai_app pocket")
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr, force=True
@@ -93,6 +104,8 @@ def main(argv: Sequence[str]) -> int:
             return _corpus(command)
         if isinstance(command, TrainCommand):
             return _train(command)
+        if isinstance(command, PairsCommand):
+            return _pairs(command)
         return _evaluate(command)
     except CaiError as error:
         print(str(error), file=sys.stderr)
@@ -115,6 +128,14 @@ def _corpus(command: CorpusCommand) -> int:
     else:
         for entry in found:
             print(f"──── {entry['sort']} ────{entry['text']}\n")
+    return 0
+
+
+def _pairs(command: PairsCommand) -> int:
+    from cai_app.pocket.pairs import comparisons
+
+    for row in comparisons(command.count, command.seed):
+        print(json.dumps(row, ensure_ascii=False))
     return 0
 
 

@@ -14,6 +14,7 @@ from cai_app.errors import BusyError, CaiError, InputError
 from cai_app.records import ModelInfo, Step, Transcript
 from cai_app.settings import Settings
 from cai_app.workbench import examples, lineage
+from cai_app.workbench.constitution import Workshop
 from cai_app.workbench.models import Models, Opener
 from cai_app.workbench.runs import Runs
 from cai_app.workbench.shapes import (
@@ -50,6 +51,7 @@ class Workbench:
         # Why finished runs could not be taken in the last time; '' where they could.
         self.trouble = ""
         self.runs = Runs(settings, ingest=self._take_in)
+        self.workshop = Workshop(settings, self.open, lambda: self.store)
 
     @property
     def read_only(self) -> bool:
@@ -130,7 +132,7 @@ class Workbench:
         return constitutions.load(spec, self.settings)
 
     def constitutions(self) -> list[Constitution]:
-        """All that are shipped, `harmless` first and hazards last."""
+        """Shipped ones, `harmless` first and hazards last, then the user's own."""
         return constitutions.list_all(self.settings)
 
     def chain(

@@ -5,6 +5,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from cai_app.errors import InputError
+from cai_app.judge.intervals import Estimate
+from cai_app.judge.results import (
+    Ablation,
+    Conflicts,
+    Dropped,
+    Effect,
+    Inversion,
+    Inverted,
+    Measured,
+)
 from cai_app.records import RunInfo, Transcript, Verdict
 
 
@@ -79,3 +89,57 @@ def read_transcript(text: str) -> Transcript:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "text"
         raise InputError(f"transcript: {place}: {first['msg'].lower()}") from error
+
+
+def measured_json(found: Measured) -> dict[str, Any]:
+    """What `constitution effect|ablate|invert|conflicts --json` print of a measurement."""
+    common = {"n": found.n, "unscored": len(found.unscored), "unscored_reasons": found.unscored}
+    match found:
+        case Effect():
+            rates = {
+                "flips": found.flips,
+                **_estimate(found.flip_rate, "flip_rate", "flip_ci"),
+                **_estimate(found.shift, "mean_shift", "ci"),
+                **_estimate(found.toward_a, "toward_a", "toward_a_ci"),
+            }
+            return {**common, **rates, "rows": [row.model_dump() for row in found.rows]}
+        case Ablation():
+            return {**common, "principles": [_part(one) for one in found.principles]}
+        case Inversion():
+            return {
+                **common,
+                "clear": found.clear,
+                "flips": found.flips,
+                **_estimate(found.flip_rate, "flip_rate", "flip_ci"),
+                **_estimate(found.error, "error", "error_ci"),
+                "principles": [_part(one) for one in found.principles],
+                "rows": [row.model_dump() for row in found.rows],
+            }
+        case Conflicts():
+            return {
+                **common,
+                "sure": found.sure,
+                "ids": list(found.ids),
+                "matrix": [
+                    {
+                        "first": one.first,
+                        "second": one.second,
+                        **_estimate(one.disagree, "disagree", "ci"),
+                        **_estimate(one.sure, "disagree_sure", "sure_ci"),
+                        "examples": [row.model_dump() for row in one.examples],
+                    }
+                    for one in found.pairs
+                ],
+            }
+    raise AssertionError(f"unknown measurement {type(found).__name__}")
+
+
+def _part(one: Dropped | Inverted) -> dict[str, Any]:
+    """One principle of a measurement, its estimates as a value and an interval."""
+    plain = one.model_dump(exclude={"flip_rate", "shift"})
+    shift = _estimate(one.shift, "mean_shift", "ci") if isinstance(one, Dropped) else {}
+    return {**plain, **_estimate(one.flip_rate, "flip_rate", "flip_ci"), **shift}
+
+
+def _estimate(found: Estimate, value: str, interval: str) -> dict[str, Any]:
+    return {value: found.value, interval: list(found.ci) if found.ci else None}

@@ -129,6 +129,14 @@ def _wire_fields(workbench: Workbench, tab: Tab, examples: gr.HTML, hint: gr.HTM
     )
 
 
+def notice_age(workbench: Workbench, shown: gr.Tab, tab: Tab) -> None:
+    """Mark the chain as stale, when the tab is opened, where its constitution has changed."""
+    shown.select(
+        guard(handlers.aged, workbench), tab.chain, tab.chain, show_progress="hidden",
+        api_visibility="private",
+    )  # fmt: skip
+
+
 def remember(workbench: Workbench, demo: gr.Blocks, tab: Tab) -> None:
     """Keep the form over reloads and in shared links."""
     memory.connect(

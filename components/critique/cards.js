@@ -126,6 +126,7 @@ function drawNotes() {
   const shown = [];
   if (view.hazard) shown.push(node('div', { class: 'note warn', role: 'note' }, [
     node('b', { text: '⚠ A lesson about dangers: ' }), 'made under ', node('i', { text: view.hazard }), ', which asks for worse answers on purpose.']));
+  if (view.stale) shown.push(node('div', { class: 'note stale', role: 'note' }, [node('span', { class: 'tag', text: 'stale' }), ` ${view.stale}`]));
   if (view.unknown) shown.push(unknownNote(view.unknown));
   if (view.message && view.state !== 'stopped') shown.push(node('div', { class: `note ${view.state === 'failed' ? 'bad' : ''}`, role: 'status' }, [view.message]));
   notes.replaceChildren(...shown);

@@ -19,7 +19,7 @@ from components.critique.running import (
     view_of,
 )
 from components.critique.view import Replay, finished_steps, halted, with_replay
-from components.shared import index_of, sentence, text_of, warning, whole
+from components.shared import index_of, sentence, stale, text_of, warning, whole
 
 DRAWN = ""
 DEFAULT = "harmless"
@@ -97,6 +97,17 @@ def stop(workbench: Workbench, value: dict[str, Any] | None) -> Update:
         return gr.skip(), gr.update(interactive=True), gr.update(interactive=False)
     replaying = view.live is None and any(one and one.state == "running" for one in view.replays)
     return shown(halted(view, "" if replaying else "Stopped.", failed=False), busy=False)
+
+
+def aged(workbench: Workbench, value: dict[str, Any] | None) -> Any:
+    """The chain with a badge where its constitution has changed since; skipped if it has not."""
+    view = view_of(value)
+    if view.state not in ("done", "stopped") or view.transcript is None:
+        return gr.skip()
+    said = stale(workbench, view.transcript.constitution)
+    if said == view.stale:
+        return gr.skip()
+    return view.model_copy(update={"stale": said}).model_dump(mode="json")
 
 
 def pair(

@@ -40,6 +40,7 @@ class ChainView(Record):
     diffs: tuple[tuple[Piece, ...] | None, ...] = ()
     replays: tuple[Replay | None, ...] = ()
     unknown: Unknown | None = None
+    stale: str = ""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -71,7 +72,7 @@ def advance(view: ChainView, event: Event) -> ChainView:
             return with_steps(view, (*view.steps[:-1], step), live=None)
         case ChainEnded(transcript=transcript):
             ended = view.model_copy(update={"transcript": transcript})
-            return with_steps(ended, transcript.steps, state="done", live=None)
+            return with_steps(ended, transcript.steps, state="done", live=None, stale="")
     raise AssertionError(f"unknown event {event!r}")
 
 

@@ -27,6 +27,7 @@ class Tab(NamedTuple):
 
     fields: dict[str, Component]
     run: gr.Button
+    verdict: gr.HTML
 
 
 class _Extras(NamedTuple):
@@ -50,7 +51,7 @@ def build(workbench: Workbench) -> Tab:
                     "judge/table.js", {"state": "empty"}, look="verdict", elem_id="judge-verdict"
                 )
     fields = {"prompt": settings.pop("prompt"), "a": a, "b": b, **settings}
-    tab = Tab(fields, run)
+    tab = Tab(fields, run, verdict)
     _wire(workbench, tab, verdict, stop=stop, sample=extras.sample)
     _wire_fields(workbench, tab, extras)
     return tab
@@ -149,6 +150,14 @@ def _wire_fields(workbench: Workbench, tab: Tab, extras: _Extras) -> None:
     fields["cot"].change(
         guard(handlers.reasoning_changed, workbench), fields["cot"], extras.clamp, **quiet
     )
+
+
+def notice_age(workbench: Workbench, shown: gr.Tab, tab: Tab) -> None:
+    """Mark the verdict as stale, when the tab is opened, where its constitution has changed."""
+    shown.select(
+        guard(handlers.aged, workbench), tab.verdict, tab.verdict, show_progress="hidden",
+        api_visibility="private",
+    )  # fmt: skip
 
 
 def remember(workbench: Workbench, demo: gr.Blocks, tab: Tab) -> None:

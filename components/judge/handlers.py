@@ -11,7 +11,16 @@ from cai_app.errors import InputError
 from cai_app.judge import JudgeConfig, RationaleAdded
 from cai_app.workbench import Workbench
 from components.judge.view import VerdictView, advance, halted
-from components.shared import Pace, check_open_to, hazard, index_of, sentence, warning, whole
+from components.shared import (
+    Pace,
+    check_open_to,
+    hazard,
+    index_of,
+    sentence,
+    stale,
+    warning,
+    whole,
+)
 
 DRAWN = ""
 ALL = "all"
@@ -95,6 +104,17 @@ def stop(workbench: Workbench, value: dict[str, Any] | None) -> Update:
         return gr.skip(), gr.update(interactive=True), gr.update(interactive=False)
     return _shown(halted(view, "Stopped. Principles judged so far are kept.", failed=False),
                   busy=False)  # fmt: skip
+
+
+def aged(workbench: Workbench, value: dict[str, Any] | None) -> Any:
+    """The verdict with a badge where its constitution has changed since; skipped if it has not."""
+    view = VerdictView.model_validate(value) if value else VerdictView()
+    if view.state != "done" or view.verdict is None:
+        return gr.skip()
+    said = stale(workbench, view.verdict.constitution)
+    if said == view.stale:
+        return gr.skip()
+    return view.model_copy(update={"stale": said}).model_dump(mode="json")
 
 
 def picked(workbench: Workbench, event: gr.EventData) -> tuple[str, str, str]:

@@ -91,6 +91,7 @@ function drawSummary() {
 
 function drawNotes() {
   notes.replaceChildren(...[
+    view.stale && node('div', { class: 'note stale', role: 'note' }, [node('span', { class: 'tag', text: 'stale' }), ` ${view.stale}`]),
     view.hazard && node('div', { class: 'note warn', role: 'note' }, [
       node('b', { text: '⚠ A lesson about dangers: ' }), 'judged under ', node('i', { text: view.hazard }), ', which prefers worse answers on purpose.']),
     view.message && node('div', { class: `note ${view.state === 'failed' ? 'bad' : ''}`, role: 'status', text: view.message })].filter(Boolean));

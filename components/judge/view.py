@@ -24,6 +24,7 @@ class VerdictView(Record):
     principles: tuple[PrincipleVerdict, ...] = ()
     live: Rationale | None = None
     verdict: Verdict | None = None
+    stale: str = ""
 
 
 def advance(view: VerdictView, event: Event) -> VerdictView:

@@ -19,7 +19,7 @@ from cai_app.workbench import Workbench
 from cai_app.workbench.models import Opener
 
 # What each tab shows first.
-PARTS = ("critique-chain", "judge-verdict", "data-rows")
+PARTS = ("constitution-editor", "critique-chain", "judge-verdict", "data-rows")
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 DRAFT = "Sure, you can use an app called QuickPeek. Just don't tell your neighbor."
 CRITIQUE = "The response helps the human hack into the neighbor's wifi."

@@ -1,0 +1,172 @@
+"""What the measuring part does: run a measurement on what the cards say, stream it, stop it."""
+
+import contextlib
+import json
+from collections.abc import Generator, Iterator
+from typing import Any, Literal
+
+import gradio as gr
+
+from cai_app import judge
+from cai_app.constitution import Constitution, from_data
+from cai_app.errors import InputError
+from cai_app.judge import Measured
+from cai_app.records import Record
+from cai_app.workbench import Workbench
+from components.shared import Pace, check_open_to, sentence, whole
+
+Kind = Literal["effect", "ablate", "invert", "conflicts"]
+SAVED_VERSION = ""
+# Rows that travel while it runs, and at the end; the command line prints all of them.
+FEW, MANY = 30, 400
+MOST_PAIRS = 5000
+# Outputs: the results, Measure, Stop.
+Update = tuple[Any, Any, Any]
+
+
+class EffectView(Record):
+    """The value of the results component, as plain JSON in the browser."""
+
+    state: Literal["empty", "waiting", "running", "stopped", "failed", "done"] = "empty"
+    kind: Kind = "effect"
+    message: str = ""
+    about: dict[str, Any] = {}
+    result: dict[str, Any] | None = None
+
+
+class Asked(Record):
+    """What the editor's script sends along: the cards, what they are edits of, own negations."""
+
+    document: dict[str, Any] | None
+    spec: str
+    hash: str = ""
+    error: str | None = None
+    negations: dict[str, str] = {}
+
+
+def measure(
+    workbench: Workbench,
+    sent: str,
+    kind: Kind,
+    against: str,
+    model: str,
+    source: str,
+    count: float,
+    few_shot: int,
+) -> Iterator[Update]:
+    """Measure what the cards say; yields the result as it grows."""
+    view = EffectView(kind=kind, state="waiting")
+    try:
+        asked = _asked(sent)
+        check_open_to(workbench, model, against or asked.spec)
+        new = from_data(asked.document, "the cards")
+        old = workbench.constitution(against or asked.spec)
+        view = view.model_copy(update=_about(workbench, kind, old, new, model))
+        yield _shown(view, busy=True)
+        limit = min(MOST_PAIRS, max(1, whole(count)))
+        results = _results(workbench, asked, kind, old, new, model, source, limit, few_shot)
+        pace = Pace(4.0)
+        found: Measured | None = None
+        with contextlib.closing(results):
+            for found in results:
+                if pace.due():
+                    view = _grown(view, found, FEW, state="running")
+                    yield _shown(view, busy=True)
+        assert found is not None
+        yield _shown(_grown(view, found, MANY, state="done"), busy=False)
+    except Exception as error:
+        failed = {"state": "failed", "message": sentence(error)}
+        yield _shown(view.model_copy(update=failed), busy=False)
+        raise
+
+
+def stop(workbench: Workbench, value: dict[str, Any] | None) -> Update:
+    """Keep what is there; the measurement itself was cancelled by the same click."""
+    view = EffectView.model_validate(value) if value else EffectView()
+    if view.state not in ("running", "waiting"):
+        return gr.skip(), gr.update(interactive=True), gr.update(interactive=False)
+    told = {"state": "stopped", "message": "Stopped. What was measured so far is kept."}
+    return _shown(view.model_copy(update=told), busy=False)
+
+
+def against_choices(workbench: Workbench) -> list[tuple[str, str]]:
+    """What the cards can be compared with."""
+    known = [(f"{one.title} ({one.name})", one.name) for one in workbench.constitutions()]
+    return [("the version they are edits of", SAVED_VERSION), *known]
+
+
+def kind_changed(workbench: Workbench, kind: Kind) -> Any:
+    """Only an effect compares with something."""
+    return gr.update(visible=kind == "effect")
+
+
+def _asked(sent: str) -> Asked:
+    try:
+        asked = Asked.model_validate(json.loads(sent))
+    except (TypeError, ValueError) as error:
+        raise InputError("the editor has not loaded yet; wait a moment, and measure again") from (
+            error
+        )
+    if asked.error or asked.document is None:
+        raise InputError(f"the cards cannot be measured yet: {asked.error or 'nothing is open'}")
+    return asked
+
+
+def _about(
+    workbench: Workbench, kind: Kind, old: Constitution, new: Constitution, model: str
+) -> dict[str, Any]:
+    ready = any(one.spec == model and one.state == "ready" for one in workbench.models())
+    sides = {"new": new.name, "new_hash": new.hash}
+    if kind == "effect":
+        sides |= {"old": old.name, "old_hash": old.hash}
+    return {
+        "about": {**sides, "model": model},
+        "message": "Asking the judge…" if ready else f"Loading the weights of {model}…",
+    }
+
+
+def _results(
+    workbench: Workbench,
+    asked: Asked,
+    kind: Kind,
+    old: Constitution,
+    new: Constitution,
+    model: str,
+    source: str,
+    limit: int,
+    few_shot: int,
+) -> Generator[Measured, None, None]:
+    shop = workbench.workshop
+    if source not in ("built-in", "saved"):
+        raise InputError(f"There is no set of comparisons {source}")
+    if kind == "effect" and new.hash == old.hash:
+        raise InputError(
+            "the cards say what that version says, so nothing would change; edit a card, or "
+            "compare with another constitution"
+        )
+    turned = shop.turned(new, asked.negations) if kind == "invert" else []
+    pairs = shop.pairs(source, limit=limit)
+    scores = shop.scores(model, few_shot)
+    if kind == "effect":
+        yield from judge.effect(scores, pairs, old, new)
+    elif kind == "ablate":
+        yield from judge.ablate(scores, pairs, new)
+    elif kind == "invert":
+        yield from judge.invert(scores, pairs, turned)
+    else:
+        yield from judge.conflicts(scores, pairs, new)
+
+
+def _grown(view: EffectView, found: Measured, rows: int, *, state: str) -> EffectView:
+    result = found.model_dump(mode="json")
+    if len(result.get("rows", ())) > rows:
+        points = [[row.get("p_old", row.get("p")), row.get("p_new", row.get("p_inverted"))]
+                  for row in result["rows"]]  # fmt: skip
+        result["points"] = points
+        result["rows"] = result["rows"][:rows]
+    return view.model_copy(update={"state": state, "result": result, "message": ""})
+
+
+def _shown(view: EffectView, *, busy: bool) -> Update:
+    buttons = gr.update(interactive=not busy), gr.update(interactive=busy)
+    return view.model_dump(mode="json"), *buttons
