@@ -81,6 +81,15 @@ def test_a_row_under_the_words_of_today_is_not_stale(workbench: Workbench) -> No
     assert [one.version for one in found.nodes if one.type == "constitution"] == ["current"]
 
 
+def test_a_row_is_not_made_stale_by_another_row_of_its_run(workbench: Workbench) -> None:
+    fresh = now(workbench, chain())
+    finished(workbench.settings.home, fresh, chain())
+    workbench.ingest()
+    assert workbench.lineage(transcript_id(fresh)).stale == ()
+    assert workbench.lineage(transcript_id(chain())).stale == ("harmless@h1",)
+    assert workbench.lineage(RUN).stale == ("harmless@h1",)
+
+
 def test_words_of_a_name_that_is_not_here_are_not_called_stale(workbench: Workbench) -> None:
     strange = chain().model_copy(
         update={"constitution": ConstitutionRef(name="mine", hash="0123456789abcdef")}

@@ -47,7 +47,8 @@ class Edge(Record):
 class Lineage(Record):
     """What lies behind an id and came of it.
 
-    `stale` names the versions behind it that are no longer the current ones. `rows` counts what a
+    `stale` names the versions that it was made under, or else those behind it, where they are no
+    longer the current ones. `rows` counts what a
     run, or all runs under a constitution, gave; edges name at most fifty neighbours of a kind.
     """
 
@@ -77,7 +78,9 @@ def trace(id: str, *, store: "Store", settings: Settings, current: Mapping[str, 
     edges = {**dict.fromkeys(tracer.behind(id, kind)), **dict.fromkeys(tracer.after(id, kind))}
     ids = dict.fromkeys((id, *(end for edge in edges for end in (edge.child, edge.parent))))
     nodes = [_node(one, tracer.types[one], current) for one in ids]
-    behind = _ancestors(id, edges)
+    # What says itself under which words it was made is not judged by what else its run made.
+    own = {edge.parent for edge in edges if edge.child == id and edge.relation == "under"}
+    behind = own or _ancestors(id, edges)
     rows = tracer.rows(id, kind)
     stale = tuple(one.id for one in nodes if one.version == "stale" and one.id in behind)
     return Lineage(id=id, type=kind, stale=stale, rows=rows, nodes=tuple(nodes), edges=tuple(edges))

@@ -17,7 +17,8 @@ const next = node('button', { type: 'button', class: 'btn', text: '›', 'aria-l
 const close = node('button', { type: 'button', class: 'btn', text: 'Close', on: { click: () => sheet.close() } });
 const inside = node('div', { class: 'inside' });
 const sheet = node('dialog', { class: 'sheet', 'aria-label': 'The row, whole' }, [
-  node('header', {}, [heading, id, stale, node('span', { class: 'tools' }, [backLink, previous, next, close])]), inside]);
+  node('header', {}, [heading, id, stale, node('span', { class: 'tools' }, [backLink,
+    link('copy link', (event) => copyText(window.location.href, event.currentTarget)), previous, next, close])]), inside]);
 root.append(sheet);
 
 sheet.addEventListener('close', () => { back = []; view = null; window.dispatchEvent(new CustomEvent('cw-row-closed')); });
@@ -48,7 +49,9 @@ function facts() {
 }
 function labels() {
   if (!view.labels.length) return null;
-  return node('section', {}, [node('h4', { text: 'Labels' }), node('table', {}, [node('tbody', {}, view.labels.map((one) =>
+  return node('section', {}, [node('h4', { text: 'Labels' }), node('table', {}, [
+    node('thead', {}, [node('tr', {}, ['kind', 'value', 'by', 'principle'].map((text) => node('th', { scope: 'col', text })))]),
+    node('tbody', {}, view.labels.map((one) =>
     node('tr', {}, [node('td', {}, [link(one.kind, () => go('labels', one.id))]), node('td', { class: 'n', text: one.value }),
       node('td', {}, [one.rater, ' ', one.version === 'stale' && node('span', { class: 'tag stale', text: 'stale', title: STALE })].filter(Boolean)), node('td', { text: one.principle })])))])]);
 }
@@ -72,7 +75,8 @@ function lineage() {
     const up = found.edges.filter((edge) => edge.child === id && edge.parent !== found.id);
     return up.length ? node('ul', {}, up.map((edge) => node('li', {}, [node('span', { class: 'how', text: `${HOW[edge.relation] ?? edge.relation} ` }), ...named(edge.parent), above(edge.parent)]))) : null;
   };
-  const down = found.edges.filter((edge) => edge.parent === found.id);
+  // Labels of the row have their table above.
+  const down = found.edges.filter((edge) => edge.parent === found.id && !(view.labels.length && types.get(edge.child).type === 'label'));
   const rows = Object.entries(found.rows).map(([type, count]) => plural(count, type)).join(', ');
   return node('section', { class: 'lineage' }, [node('h4', { text: 'Made from' }), above(found.id) ?? node('p', { class: 'meta', text: 'nothing that is known here' }),
     (down.length > 0 || rows) && node('h4', { text: 'Became' }), rows && node('p', { text: rows }),
@@ -91,10 +95,9 @@ function draw() {
   inside.replaceChildren(...[
     view.prompt && node('blockquote', { text: view.prompt }),
     view.cards.length > 0 && node('div', { class: `chain ${view.noun}` }, [node('div', { class: 'list' }, view.cards.map(card))]),
-    node('div', { class: 'row acts' }, [
+    (view.pair || view.noun === 'runs') && node('div', { class: 'row acts' }, [
       view.pair && node('button', { type: 'button', class: 'btn', text: 'Send to Judge', title: 'The first and the last text', on: { click: () => { sheet.close(); trigger('compare', {}); } } }),
-      view.noun === 'runs' && node('button', { type: 'button', class: 'btn', text: 'Open in Runs', on: { click: () => { const run = view.id; sheet.close(); window.dispatchEvent(new CustomEvent('cw-run', { detail: run })); } } }),
-      link('copy link', (event) => copyText(window.location.href, event.currentTarget))]),
+      view.noun === 'runs' && node('button', { type: 'button', class: 'btn', text: 'Open in Runs', on: { click: () => { const run = view.id; sheet.close(); window.dispatchEvent(new CustomEvent('cw-run', { detail: run })); } } })]),
     facts(), labels(), lineage(),
     view.config && node('section', {}, [node('h4', { text: 'config.yaml' }), node('pre', { tabindex: 0, text: view.config })])].filter(Boolean));
   inside.scrollTop = 0;

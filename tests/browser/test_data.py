@@ -330,6 +330,24 @@ def test_a_run_is_started_watched_and_its_rows_appear(
         expect(rows(page)).to_have_count(6)
 
 
+def test_a_file_of_prompts_is_uploaded_checked_and_planned(
+    browser: Browser, url: str, filled: Workbench, tmp_path: Path
+) -> None:
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
+    good.write_text('{"prompt": "May I?"}\n' * 3)
+    bad.write_text("no JSON\n")
+    with visited(browser, f"{url}?tab=data") as page:
+        chosen = page.locator("#data-prompts input")
+        page.locator("input[type=file]").set_input_files(bad)
+        expect(page.locator(".toast-body")).to_contain_text("line 1: not JSON")
+        expect(chosen).to_have_value("red-team")
+        page.locator("input[type=file]").set_input_files(good)
+        expect(chosen).to_have_value(re.compile(r"exchange/prompts-\w+\.jsonl"))
+        expect(page.locator(".plan")).to_contain_text("3 prompts × 2 answers = 6 texts")
+        kept = filled.settings.home / "exchange"
+        assert [path.read_text() for path in kept.iterdir()] == [good.read_text()]
+
+
 def test_a_run_is_stopped_resumed_killed_and_deleted(
     browser: Browser, settings: Settings, runs: Runs
 ) -> None:
