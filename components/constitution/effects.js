@@ -149,7 +149,7 @@ function draw() {
     progress.firstChild.style.width = `${(100 * done.done) / done.total}%`;
     const left = Object.keys(result.unscored).length;
     const sides = view.kind === 'effect' ? `${view.about.old} ${view.about.old_hash.slice(0, 6)} → ${view.about.new} ${view.about.new_hash.slice(0, 6)}` : `${view.about.new} ${view.about.new_hash.slice(0, 6)}`;
-    setText(progressText, `${done.done} of ${plural(done.total, 'comparison')} · ${sides} · judge ${view.about.model} · ${plural(done.asked, 'question')} asked in both orders${left ? ` · ${left} unscored: ${Object.values(result.unscored)[0]}` : ''}`);
+    setText(progressText, `${done.done} of ${plural(done.total, 'comparison')} · ${sides} · judge ${view.about.model} · ${done.asked ? `${plural(done.asked, 'question')} asked, each in both orders` : 'every score known from before'}${left ? ` · ${left} unscored: ${Object.values(result.unscored)[0]}` : ''}`);
   }
   if (!result) { head.replaceChildren(); detail.replaceChildren(); foot.replaceChildren(); return; }
   ({ effect: drawEffect, ablate: drawAblate, invert: drawInvert, conflicts: drawConflicts })[view.kind](result);
