@@ -119,8 +119,10 @@ def _about(
     sides = {"new": new.name, "new_hash": new.hash}
     if kind == "effect":
         sides |= {"old": old.name, "old_hash": old.hash}
+    used = (old, new) if kind == "effect" else (new,)
+    hazards = ", ".join(dict.fromkeys(one.title for one in used if one.hazard))
     return {
-        "about": {**sides, "model": model},
+        "about": {**sides, "model": model, "hazards": hazards},
         "message": "Asking the judge…" if ready else f"Loading the weights of {model}…",
     }
 
