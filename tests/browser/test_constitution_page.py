@@ -297,7 +297,7 @@ def test_hostile_text_in_a_principle_does_nothing(browser: Browser, url: str) ->
         state(page, "saved")
 
 
-def test_a_saved_constitution_is_offered_in_the_other_tabs(browser: Browser, url: str) -> None:
+def test_other_tabs_offer_what_is_saved_and_mark_what_is_stale(browser: Browser, url: str) -> None:
     with visited(browser, url) as page:
         ready(page)
         page.get_by_label("Title", exact=True).fill("Offered everywhere")
@@ -306,7 +306,19 @@ def test_a_saved_constitution_is_offered_in_the_other_tabs(browser: Browser, url
         state(page, "saved")
         page.get_by_role("tab", name="Judge").click()
         page.locator("#judge-constitution input").click()
-        expect(page.get_by_role("option", name="Offered everywhere")).to_be_visible()
+        page.get_by_role("option", name="Offered everywhere").click()
+        page.get_by_label("What did the person ask?").fill("Hello")
+        page.get_by_role("textbox", name="Response A").fill("hurt them")
+        page.get_by_role("textbox", name="Response B").fill("be kind")
+        page.locator("#judge-run").click()
+        expect(page.locator(".verdict .summary h3")).to_be_visible()
+        page.get_by_role("tab", name="Constitution").click()
+        question(page).fill("Which has less manners?")
+        in_text(page, "Which has less manners?")
+        save(page)
+        state(page, "saved")
+        page.get_by_role("tab", name="Judge").click()
+        expect(page.locator(".verdict .stale")).to_contain_text("less-harm reworded")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
