@@ -20,8 +20,9 @@ from cai_app.constitution import (
     versions,
 )
 from cai_app.errors import InputError
-from cai_app.records import PreferencePrinciple, SupervisedPrinciple
+from cai_app.records import GenerateOptions, PreferencePrinciple, SupervisedPrinciple
 from cai_app.settings import Settings
+from cai_app.workbench import Workbench, generation
 
 
 def mine(question: str = "Which is kinder?", **more: object) -> Constitution:
@@ -147,6 +148,31 @@ def test_a_kill_before_the_log_line_leaves_the_old_version_in_force(
     monkeypatch.undo()
     assert load("mine", settings) == mine()
     assert save(mine("Next?"), Edit(parent=first.hash), settings).parent == first.hash
+
+
+def test_a_run_is_started_with_the_version_that_is_named(settings: Settings) -> None:
+    """A worker reads the snapshot of its run, and a later save does not change it."""
+    critique = SupervisedPrinciple(id="s", critique_request="C.", revision_request="R.")
+    first = save(mine(supervised=(critique,)), Edit(), settings)
+    save(mine("Later?", supervised=(critique,)), Edit(parent=first.hash), settings)
+    options = GenerateOptions(
+        backend="pocket", constitution=f"mine@{first.hash[:8]}", mode="chains", limit=1
+    )
+    run = generation.prepare(options, prompts="red-team", settings=settings)
+    snapshot = parse(run.inputs["inputs.constitution.yaml"].decode(), "snapshot")
+    assert snapshot.hash == first.hash
+    assert run.provenance["constitution"] == f"mine@{first.hash}"
+
+
+def test_the_store_knows_every_version(settings: Settings) -> None:
+    first = save(mine(), Edit(), settings)
+    second = save(mine("Later?"), Edit(parent=first.hash), settings)
+    workbench = Workbench(settings)
+    try:
+        found = workbench.store.constitutions.get([first.hash, second.hash])
+    finally:
+        workbench.close()
+    assert set(found) == {first.hash, second.hash}
 
 
 def test_every_shipped_constitution_is_written_and_read_back(settings: Settings) -> None:

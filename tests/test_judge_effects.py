@@ -70,7 +70,10 @@ def test_nothing_is_asked_twice(settings: Settings) -> None:
     assert backend.asked == 5 * 4 * 2
 
 
-def test_results_grow_and_closing_stops_the_asking(settings: Settings) -> None:
+def test_results_grow_and_closing_stops_the_asking(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cai_app.judge.effects.GAP", 0.0)
     backend = ReadingBackend()
     many = [Pair.of(f"p{n}", "hurt them", "be kind") for n in range(300)]
     results = judge.effect(table(settings, backend), many, of(HARM), of(PRIVACY))

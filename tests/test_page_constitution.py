@@ -127,6 +127,17 @@ def test_the_second_save_of_two_gets_theirs_to_choose_from(ask: Ask, settings: S
     assert again["document"]["title"] == load("mine", settings).title == "Ours"
 
 
+def test_a_name_that_is_taken_is_a_conflict_that_can_be_resolved(
+    ask: Ask, settings: Settings
+) -> None:
+    ask("save", document=cards(settings, name="mine"), spec="privacy", parent=None)
+    ours = {"document": cards(settings, name="mine", title="Ours"), "spec": "privacy"}
+    found = ask("save", **ours)["conflict"]
+    done = ask("save", **ours, over=found["theirs"]["hash"])
+    assert done["version"]["parent"] == found["theirs"]["hash"]
+    assert load("mine", settings).title == "Ours"
+
+
 def test_restoring_and_comparing_go_by_version(ask: Ask, settings: Settings) -> None:
     first = ask("save", document=cards(settings, name="mine"), spec="mine", parent=None)
     second = ask(
@@ -238,7 +249,8 @@ def test_an_effect_compares_the_cards_with_a_version(
 ) -> None:
     view = run(workbench, sent(settings), "effect", "harmless")[-1]
     assert (view["about"]["old"], view["about"]["new"]) == ("harmless", "privacy")
-    assert len(view["result"]["rows"]) == 20
+    assert len(view["result"]["rows"]) == 20 and not view["about"]["hazards"]
+    assert run(workbench, sent(settings), "effect", "inverted")[-1]["about"]["hazards"]
 
 
 def test_what_cannot_be_measured_says_why_in_place(

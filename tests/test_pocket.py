@@ -1,5 +1,6 @@
 """The pocket world and recipe: what the corpus says, holds out, and how it is learned from."""
 
+import json
 import random
 
 import pytest
@@ -7,11 +8,13 @@ import pytest
 from cai_app.pocket import corpus, principles, replies, ship, world
 from cai_app.pocket.documents import Author
 from cai_app.pocket.evaluate import estimate
+from cai_app.pocket.pairs import comparisons
 from cai_app.pocket.reference import Reader
 from cai_app.pocket.replies import Part, Reply
 from cai_app.pocket.shipped import shipped_texts
 from cai_app.prompts import critique, human_turn, judge, revision
 from cai_app.records import SupervisedPrinciple
+from cai_app.settings import ROOT
 
 THEFT = world.Act("theft", "theft", "steal $p's hat")
 
@@ -199,3 +202,12 @@ def test_unknown_aspects_in_a_constitution_are_refused_by_name(tmp_path) -> None
 def test_the_vocabulary_knows_the_shipped_examples(book: corpus.Corpus) -> None:
     words = set(ship.vocabulary(documents=4000))
     assert {"hack", "neighbor", "wifi", "sister", "diary"} <= words
+
+
+def test_the_built_in_comparisons_are_those_of_the_world() -> None:
+    """A changed world makes them stale: write them again with `pocket pairs`."""
+    path = ROOT / "data" / "prompts" / "comparisons.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len({row["prompt"] for row in rows}) == 200
+    made = list(comparisons(5, 0))
+    assert rows[:5] == made, "run: python -m cai_app pocket pairs > data/prompts/comparisons.jsonl"

@@ -6,6 +6,7 @@ with every row made under it.
 
 from cai_app.constitution.history import ConflictError, Edit, Version, Versions
 from cai_app.constitution.library import (
+    every_version,
     is_shipped,
     list_all,
     load,
@@ -43,6 +44,7 @@ __all__ = [
     "Version",
     "Versions",
     "draw",
+    "every_version",
     "drawable",
     "from_data",
     "is_shipped",

@@ -1,6 +1,7 @@
 """Which constitutions there are: those shipped with the program, and the user's own versions."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 from cai_app import strict_yaml
@@ -71,11 +72,21 @@ def list_all(settings: Settings) -> list[Constitution]:
     return [*first, *(one for name in own.names() if name not in hidden for one in _own(own, name))]
 
 
-def _own(own: Versions, name: str) -> list[Constitution]:
-    """The version in force; none, with a warning, where its file is damaged. `load` says why."""
-    current = own.current(name)
+def every_version(settings: Settings) -> Iterator[Constitution]:
+    """All of `list_all`, and every older version of the user's own."""
+    yield from list_all(settings)
+    own = versions(settings)
+    for name in own.names():
+        for hash in dict.fromkeys(one.hash for one in own.history(name)[:-1]):
+            yield from _own(own, name, hash)
+
+
+def _own(own: Versions, name: str, hash: str | None = None) -> list[Constitution]:
+    """A version, or that in force; none, with a warning, where its file is damaged. `load` says
+    why."""
+    wanted = hash or (now.hash if (now := own.current(name)) else None)
     try:
-        return [own.read(name, current.hash)] if current else []
+        return [own.read(name, wanted)] if wanted else []
     except InputError as error:
         log.warning("%s", error)
         return []

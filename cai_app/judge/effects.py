@@ -4,6 +4,8 @@ A pair's label under a constitution is the weighted mean of its principles' P(a)
 principle says on average. Both are generators of growing results; the last one is whole.
 """
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 
 from cai_app.constitution import Constitution, drawable
@@ -14,6 +16,8 @@ from cai_app.judge.scores import Pair, Scores
 from cai_app.records import PreferencePrinciple
 
 Principles = Sequence[PreferencePrinciple]
+# Seconds between two results: intervals over all pairs cost more than a few known scores.
+GAP = 0.25
 
 
 def effect(
@@ -135,14 +139,18 @@ def able(constitution: Constitution) -> list[PreferencePrinciple]:
 def judged(
     scores: Scores, pairs: Sequence[Pair], questions: Sequence[str]
 ) -> Iterator[tuple[Sequence[Pair], Progress]]:
-    """Each batch of pairs once it is scored under every question, and how far that is."""
+    """Pairs as they get scored under every question, and how far that is."""
     if not pairs:
         raise InputError("there are no comparisons to judge; choose a set that has some")
-    done = 0
+    ready: list[Pair] = []
+    done, shown = 0, -math.inf
     for batch in scores.batches(pairs, len(questions)):
         scores.fill([(pair, question) for pair in batch for question in questions])
         done += len(batch)
-        yield batch, Progress(done=done, total=len(pairs), asked=scores.asked)
+        ready += batch
+        if done == len(pairs) or time.monotonic() - shown >= GAP:
+            yield ready, Progress(done=done, total=len(pairs), asked=scores.asked)
+            ready, shown = [], time.monotonic()
 
 
 def label(

@@ -86,6 +86,8 @@ def judge_many(
     A pair too long for the window, or that cannot be rendered, is unscored with the reason.
     """
     window = backend.context_window()
+    # Counted once: the few-shots are most of every prompt.
+    before = backend.count_tokens(shots.text) if shots.text else 0
     rendered: list[list[Prompt]] = []
     refused: dict[int, str] = {}
     for number, (pair, question) in enumerate(asked):
@@ -93,7 +95,8 @@ def judge_many(
             prompts.judge(pair.prompt, *sides, question, shots=shots)
             for sides in ((pair.a, pair.b), (pair.b, pair.a))
         ]
-        tokens = max(backend.count_tokens(prompt.text) for prompt in both)
+        rest = max(backend.count_tokens(one.text.removeprefix(shots.text)) for one in both)
+        tokens = before + rest
         if window is not None and tokens + _ROOM > window:
             refused[number] = f"{tokens} tokens do not fit the window of {window}"
             both = []

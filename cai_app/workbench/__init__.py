@@ -76,7 +76,7 @@ class Workbench:
     def _index(self, store: "Store") -> None:
         """Keep every version of a constitution that is seen; a file that is wrong waits."""
         try:
-            found = {one.hash: one for one in self.constitutions()}
+            found = {one.hash: one for one in constitutions.every_version(self.settings)}
         except CaiError as error:
             log.warning("constitutions are not indexed: %s", error)
             return

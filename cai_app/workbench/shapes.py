@@ -8,6 +8,7 @@ from cai_app.errors import InputError
 from cai_app.judge.intervals import Estimate
 from cai_app.judge.results import (
     Ablation,
+    Conflict,
     Conflicts,
     Dropped,
     Effect,
@@ -120,18 +121,19 @@ def measured_json(found: Measured) -> dict[str, Any]:
                 **common,
                 "sure": found.sure,
                 "ids": list(found.ids),
-                "matrix": [
-                    {
-                        "first": one.first,
-                        "second": one.second,
-                        **_estimate(one.disagree, "disagree", "ci"),
-                        **_estimate(one.sure, "disagree_sure", "sure_ci"),
-                        "examples": [row.model_dump() for row in one.examples],
-                    }
-                    for one in found.pairs
-                ],
+                "matrix": [_conflict(one) for one in found.pairs],
             }
     raise AssertionError(f"unknown measurement {type(found).__name__}")
+
+
+def _conflict(one: Conflict) -> dict[str, Any]:
+    return {
+        "first": one.first,
+        "second": one.second,
+        **_estimate(one.disagree, "disagree", "ci"),
+        **_estimate(one.sure, "disagree_sure", "sure_ci"),
+        "examples": [row.model_dump() for row in one.examples],
+    }
 
 
 def _part(one: Dropped | Inverted) -> dict[str, Any]:

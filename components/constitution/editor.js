@@ -126,10 +126,10 @@ function showSave(name = null) {
 }
 const hideSave = () => { saveBox.hidden = true; saveButton.focus(); };
 saveBox.addEventListener('keydown', (event) => { if (event.key === 'Enter' && !event.ctrlKey && !event.metaKey && event.target.tagName === 'INPUT') { event.preventDefault(); saveNow(); } });
-async function saveNow(parent = E.parent) {
+async function saveNow(over = null) {
   const named = { ...plain(E.document), name: saveName.value.trim() };
   try {
-    const found = await ask('save', { document: named, spec: E.spec, parent: E.shipped ? E.current : parent, message: saveMessage.value.trim(), tab: TAB });
+    const found = await ask('save', { document: named, spec: E.spec, parent: E.shipped ? E.current : over ?? E.parent, over, message: saveMessage.value.trim(), tab: TAB });
     if (found.conflict) { showConflict(found.conflict); return; }
     saveBox.hidden = true; conflictBox.hidden = true; saveMessage.value = '';
     take(found); storeLocal(); drawAll(); linked();
@@ -146,7 +146,7 @@ function showConflict(found) {
     node('p', {}, [node('b', { text: `Somebody saved ${name} first: ` }), `version ${theirs.hash.slice(0, 8)}, ${ago(theirs.time)}${theirs.author ? ` by ${theirs.author}` : ''}${theirs.message ? `, “${theirs.message}”` : ''}. Nothing is overwritten. What yours would change about it:`]),
     diffOf(found, 'theirs → yours'),
     node('div', { class: 'row' }, [
-      plainButton('Save mine on top of theirs', () => { E.parent = theirs.hash; saveName.value = name; saveNow(theirs.hash); }, 'Theirs stays in the versions'),
+      plainButton('Save mine on top of theirs', () => { saveName.value = name; saveNow(theirs.hash); }, 'Theirs stays in the versions'),
       plainButton('Save mine under another name', () => showSave(`${name}-mine`), 'Both go on side by side'),
       plainButton('Take theirs, drop mine', async () => { conflictBox.hidden = true; try { await ask('drop_draft', { tab: TAB }); await open(name); storeLocal(); } catch (error) { say(error.message, 'bad'); } }, 'Your edits are gone then')]));
   conflictBox.querySelector('button').focus();

@@ -3,11 +3,12 @@ const head = node('div', { class: 'headline' });
 const progress = node('div', { class: 'progress', role: 'progressbar', 'aria-label': 'Comparisons judged', 'aria-valuemin': 0 }, [node('u')]);
 const progressText = node('p', { class: 'meta', 'aria-live': 'off' });
 const note = node('div', { class: 'note', role: 'status', hidden: true });
+const hazards = node('div', { class: 'note warn', role: 'note', hidden: true });
 const detail = node('div', { class: 'detail' });
 const opposites = node('div', { class: 'opposites', hidden: true });
 const foot = node('div', { class: 'foot' });
 const live = node('div', { class: 'cw-hidden', 'aria-live': 'polite' });
-root.append(opposites, note, progress, progressText, head, detail, foot, live);
+root.append(opposites, hazards, note, progress, progressText, head, detail, foot, live);
 let view = null;
 let picked = null;
 let onlyFlips = false;
@@ -131,7 +132,7 @@ function drawConflicts(result) {
 
 function drawEmpty() {
   const [title, text] = EMPTY[chosen];
-  for (const one of [progress, progressText, note]) one.hidden = true;
+  for (const one of [progress, progressText, note, hazards]) one.hidden = true;
   head.replaceChildren(); foot.replaceChildren();
   detail.replaceChildren(node('div', { class: 'empty' }, [node('h3', { text: title }), node('p', { text })]));
 }
@@ -139,6 +140,8 @@ function draw() {
   root.dataset.state = view?.state ?? 'empty';
   if (!view || view.state === 'empty') { drawEmpty(); return; }
   const { result } = view;
+  setShown(hazards, Boolean(view.about.hazards));
+  hazards.replaceChildren(node('b', { text: '⚠ A lesson about dangers: ' }), `${view.about.hazards} asks for worse answers on purpose.`);
   setShown(note, Boolean(view.message));
   note.className = `note ${view.state === 'failed' ? 'bad' : ''}`;
   setText(note, view.message);
@@ -149,7 +152,7 @@ function draw() {
     progress.firstChild.style.width = `${(100 * done.done) / done.total}%`;
     const left = Object.keys(result.unscored).length;
     const sides = view.kind === 'effect' ? `${view.about.old} ${view.about.old_hash.slice(0, 6)} → ${view.about.new} ${view.about.new_hash.slice(0, 6)}` : `${view.about.new} ${view.about.new_hash.slice(0, 6)}`;
-    setText(progressText, `${done.done} of ${plural(done.total, 'comparison')} · ${sides} · judge ${view.about.model} · ${plural(done.asked, 'question')} asked in both orders${left ? ` · ${left} unscored: ${Object.values(result.unscored)[0]}` : ''}`);
+    setText(progressText, `${done.done} of ${plural(done.total, 'comparison')} · ${sides} · judge ${view.about.model} · ${done.asked ? `${plural(done.asked, 'question')} asked, each in both orders` : 'every score known from before'}${left ? ` · ${left} unscored: ${Object.values(result.unscored)[0]}` : ''}`);
   }
   if (!result) { head.replaceChildren(); detail.replaceChildren(); foot.replaceChildren(); return; }
   ({ effect: drawEffect, ablate: drawAblate, invert: drawInvert, conflicts: drawConflicts })[view.kind](result);

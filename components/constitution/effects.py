@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Generator, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import gradio as gr
 
@@ -13,6 +13,7 @@ from cai_app.errors import InputError
 from cai_app.judge import Measured
 from cai_app.records import Record
 from cai_app.workbench import Workbench
+from cai_app.workbench.comparisons import BUILT_IN, SAVED
 from components.shared import Pace, check_open_to, sentence, whole
 
 Kind = Literal["effect", "ablate", "invert", "conflicts"]
@@ -44,6 +45,18 @@ class Asked(Record):
     negations: dict[str, str] = {}
 
 
+class Plan(NamedTuple):
+    """One measurement: what, on which comparisons, by which judge."""
+
+    kind: Kind
+    old: Constitution
+    new: Constitution
+    model: str
+    source: str
+    limit: int
+    few_shot: int
+
+
 def measure(
     workbench: Workbench,
     sent: str,
@@ -59,12 +72,18 @@ def measure(
     try:
         asked = _asked(sent)
         check_open_to(workbench, model, against or asked.spec)
-        new = from_data(asked.document, "the cards")
-        old = workbench.constitution(against or asked.spec)
-        view = view.model_copy(update=_about(workbench, kind, old, new, model))
+        plan = Plan(
+            kind=kind,
+            old=workbench.constitution(against or asked.spec),
+            new=from_data(asked.document, "the cards"),
+            model=model,
+            source=source,
+            limit=min(MOST_PAIRS, max(1, whole(count))),
+            few_shot=few_shot,
+        )
+        view = view.model_copy(update=_about(workbench, plan))
         yield _shown(view, busy=True)
-        limit = min(MOST_PAIRS, max(1, whole(count)))
-        results = _results(workbench, asked, kind, old, new, model, source, limit, few_shot)
+        results = _results(workbench, asked, plan)
         pace = Pace(4.0)
         found: Measured | None = None
         with contextlib.closing(results):
@@ -112,46 +131,39 @@ def _asked(sent: str) -> Asked:
     return asked
 
 
-def _about(
-    workbench: Workbench, kind: Kind, old: Constitution, new: Constitution, model: str
-) -> dict[str, Any]:
-    ready = any(one.spec == model and one.state == "ready" for one in workbench.models())
+def _about(workbench: Workbench, plan: Plan) -> dict[str, Any]:
+    """What the page says of the measurement before there is a result."""
+    ready = any(one.spec == plan.model and one.state == "ready" for one in workbench.models())
+    old, new = plan.old, plan.new
     sides = {"new": new.name, "new_hash": new.hash}
-    if kind == "effect":
+    if plan.kind == "effect":
         sides |= {"old": old.name, "old_hash": old.hash}
+    used = (old, new) if plan.kind == "effect" else (new,)
+    hazards = ", ".join(dict.fromkeys(one.title for one in used if one.hazard))
     return {
-        "about": {**sides, "model": model},
-        "message": "Asking the judge…" if ready else f"Loading the weights of {model}…",
+        "about": {**sides, "model": plan.model, "hazards": hazards},
+        "message": "Asking the judge…" if ready else f"Loading the weights of {plan.model}…",
     }
 
 
-def _results(
-    workbench: Workbench,
-    asked: Asked,
-    kind: Kind,
-    old: Constitution,
-    new: Constitution,
-    model: str,
-    source: str,
-    limit: int,
-    few_shot: int,
-) -> Generator[Measured, None, None]:
-    shop = workbench.workshop
-    if source not in ("built-in", "saved"):
-        raise InputError(f"There is no set of comparisons {source}")
-    if kind == "effect" and new.hash == old.hash:
+def _results(workbench: Workbench, asked: Asked, plan: Plan) -> Generator[Measured, None, None]:
+    """The measurement that was asked for, as it grows."""
+    shop, new = workbench.workshop, plan.new
+    if plan.source not in (BUILT_IN, SAVED):
+        raise InputError(f"There is no set of comparisons {plan.source}")
+    if plan.kind == "effect" and new.hash == plan.old.hash:
         raise InputError(
             "the cards say what that version says, so nothing would change; edit a card, or "
             "compare with another constitution"
         )
-    turned = shop.turned(new, asked.negations) if kind == "invert" else []
-    pairs = shop.pairs(source, limit=limit)
-    scores = shop.scores(model, few_shot)
-    if kind == "effect":
-        yield from judge.effect(scores, pairs, old, new)
-    elif kind == "ablate":
+    turned = shop.turned(new, asked.negations) if plan.kind == "invert" else []
+    pairs = shop.pairs(plan.source, limit=plan.limit)
+    scores = shop.scores(plan.model, plan.few_shot)
+    if plan.kind == "effect":
+        yield from judge.effect(scores, pairs, plan.old, new)
+    elif plan.kind == "ablate":
         yield from judge.ablate(scores, pairs, new)
-    elif kind == "invert":
+    elif plan.kind == "invert":
         yield from judge.invert(scores, pairs, turned)
     else:
         yield from judge.conflicts(scores, pairs, new)

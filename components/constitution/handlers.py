@@ -65,10 +65,10 @@ def save(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any
     parent = optional(asked, "parent")
     edit = Edit(parent=parent, author=who, message=text(asked, "message")[:500])
     if opened and opened != found.name:
-        # Under another name: a new line of versions, with where it came from.
+        # Under another name: a new line of versions, or on top of the one chosen in a conflict.
         edit = edit.model_copy(
             update={
-                "parent": None,
+                "parent": optional(asked, "over"),
                 "action": "fork",
                 "origin": f"{opened}@{parent}" if parent else opened,
             }

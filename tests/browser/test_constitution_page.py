@@ -1,7 +1,8 @@
 """The Constitution tab in a real Chromium: edit, save, compare, restore; two tabs; measuring."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import chromium
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from stage import ARGUMENTS, HOSTILE, served, visited
 
 from cai_app.constitution import load, versions
-from cai_app.records import ModelInfo
+from cai_app.records import ModelInfo, Prompt
 from cai_app.settings import Settings
 
 pytestmark = pytest.mark.browser
@@ -20,7 +21,15 @@ LESS, MORE = "Which of these responses does less harm to people?", "Which has mo
 
 
 class Judge(ReadingBackend):
-    """The judge that can be predicted, in the place of pocket."""
+    """The judge that can be predicted, in the place of pocket, as slow as a test wants it."""
+
+    pause = 0.0
+
+    def choice_logprobs(
+        self, prompts: Sequence[Prompt], choices: Sequence[str]
+    ) -> list[tuple[float, ...]]:
+        time.sleep(self.pause)
+        return super().choice_logprobs(prompts, choices)
 
     def info(self) -> ModelInfo:
         return ModelInfo(spec="pocket", device="cpu", state="ready", adapter="helpful")
@@ -44,9 +53,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(home: Path) -> Iterator[str]:
+def judge() -> Judge:
+    return Judge()
+
+
+@pytest.fixture(scope="module")
+def url(home: Path, judge: Judge) -> Iterator[str]:
     """The app with the predictable judge."""
-    with served(home, lambda spec, settings: Judge()) as address:
+    with served(home, lambda spec, settings: judge) as address:
         yield f"{address}?tab=constitution"
 
 
@@ -223,6 +237,30 @@ def test_the_effect_of_an_edit_is_measured_and_read(browser: Browser, url: str) 
         expect(effects.locator(".opposite")).to_have_count(1)  # the question that was reworded
 
 
+def test_a_measurement_shows_how_far_it_is_and_stops(
+    browser: Browser, url: str, judge: Judge
+) -> None:
+    with visited(browser, url) as page:
+        ready(page)
+        page.get_by_label("Title", exact=True).fill("Other questions, never asked before")
+        question(page).fill("Which has less privacy?")
+        in_text(page, "Which has less privacy?")
+        page.get_by_role("button", name="What it changes").click()
+        judge.pause = 0.4
+        try:
+            page.locator("#constitution-run").click()
+            effects = page.locator(".effects")
+            expect(effects).to_have_attribute("data-state", "running")
+            expect(effects.locator(".scatter")).to_be_visible()  # results before the end
+            page.keyboard.press("Escape")
+            expect(effects).to_have_attribute("data-state", "stopped")
+        finally:
+            judge.pause = 0.0
+        done = int(effects.locator(".progress").get_attribute("aria-valuenow") or 0)
+        assert 0 < done < 200
+        expect(page.locator("#constitution-run")).to_be_enabled()
+
+
 def test_typing_does_not_lag_with_many_principles(browser: Browser, url: str) -> None:
     with visited(browser, url) as page:
         ready(page)
@@ -259,7 +297,7 @@ def test_hostile_text_in_a_principle_does_nothing(browser: Browser, url: str) ->
         state(page, "saved")
 
 
-def test_a_saved_constitution_is_offered_in_the_other_tabs(browser: Browser, url: str) -> None:
+def test_other_tabs_offer_what_is_saved_and_mark_what_is_stale(browser: Browser, url: str) -> None:
     with visited(browser, url) as page:
         ready(page)
         page.get_by_label("Title", exact=True).fill("Offered everywhere")
@@ -268,7 +306,19 @@ def test_a_saved_constitution_is_offered_in_the_other_tabs(browser: Browser, url
         state(page, "saved")
         page.get_by_role("tab", name="Judge").click()
         page.locator("#judge-constitution input").click()
-        expect(page.get_by_role("option", name="Offered everywhere")).to_be_visible()
+        page.get_by_role("option", name="Offered everywhere").click()
+        page.get_by_label("What did the person ask?").fill("Hello")
+        page.get_by_role("textbox", name="Response A").fill("hurt them")
+        page.get_by_role("textbox", name="Response B").fill("be kind")
+        page.locator("#judge-run").click()
+        expect(page.locator(".verdict .summary h3")).to_be_visible()
+        page.get_by_role("tab", name="Constitution").click()
+        question(page).fill("Which has less manners?")
+        in_text(page, "Which has less manners?")
+        save(page)
+        state(page, "saved")
+        page.get_by_role("tab", name="Judge").click()
+        expect(page.locator(".verdict .stale")).to_contain_text("less-harm reworded")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
