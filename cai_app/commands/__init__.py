@@ -12,6 +12,7 @@ from cai_app.commands import (
     bench,
     constitution,
     critique,
+    exchange,
     generate,
     judge,
     models,
@@ -41,6 +42,8 @@ COMMANDS: dict[str, tuple[Command, str]] = {
 # These need the store: they run in the app where there is one, else here.
 StoreCommand = Callable[[list[str], Workbench], int]
 STORE_COMMANDS: dict[str, tuple[StoreCommand, str]] = {
+    "import": (exchange.main_import, "take the rows of a file into the store"),
+    "export": (exchange.main_export, "write rows of the store to a file"),
     "sql": (sql.main, "ask the store: one SELECT"),
     "backup": (backup.main, "copy the store to a new file"),
 }

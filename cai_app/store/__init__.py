@@ -6,6 +6,7 @@ from cai_app.store.comparisons import ComparisonFilter, Comparisons
 from cai_app.store.connection import Connection
 from cai_app.store.console import Answer, ask
 from cai_app.store.constitutions import Constitutions
+from cai_app.store.exchange import Found, TakenIn, Wanted, labelled, take_in
 from cai_app.store.ingest import ingest_finished
 from cai_app.store.labels import LabelFilter, Labels
 from cai_app.store.lineage import Edge, Lineage
@@ -21,6 +22,7 @@ __all__ = [
     "Answer",
     "ComparisonFilter",
     "Edge",
+    "Found",
     "IngestedRun",
     "LabelFilter",
     "MIGRATIONS",
@@ -29,9 +31,13 @@ __all__ = [
     "Selection",
     "Snapshot",
     "Store",
+    "TakenIn",
     "TranscriptFilter",
+    "Wanted",
     "ingest_finished",
+    "labelled",
     "line_of",
+    "take_in",
 ]
 
 

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Generator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cai_app import constitution as constitutions
@@ -13,7 +14,7 @@ from cai_app.constitution import Constitution
 from cai_app.errors import BusyError, CaiError, InputError
 from cai_app.records import ModelInfo, Step, Transcript
 from cai_app.settings import Settings
-from cai_app.workbench import examples
+from cai_app.workbench import data, examples
 from cai_app.workbench.models import Models, Opener
 from cai_app.workbench.runs import Runs
 from cai_app.workbench.shapes import (
@@ -25,6 +26,7 @@ from cai_app.workbench.shapes import (
 )
 
 if TYPE_CHECKING:
+    from cai_app.formats import ReadOptions
     from cai_app.store import IngestedRun, Store
 
 __all__ = [
@@ -95,6 +97,25 @@ class Workbench:
             log.info("%s", error)
         except CaiError as error:
             log.error("%s", error)
+
+    def import_file(self, format: str, path: Path, options: "ReadOptions") -> "data.Imported":
+        """Take a file's rows into the store; see `data.import_file`."""
+        self._check_may_keep()
+        return data.import_file(self.store, format, path, options)
+
+    def preview(self, format: str, path: Path, options: "ReadOptions") -> "data.Preview":
+        """The first rows of a file as an import would take them."""
+        return data.preview(format, path, options)
+
+    def export_file(
+        self, format: str, path: Path, *, source: str | None = None, rater: str | None = None
+    ) -> "data.Exported":
+        """Write rows of the store to a new file; see `data.export_file`."""
+        return data.export_file(self.store, format, path, source=source, rater=rater)
+
+    def _check_may_keep(self) -> None:
+        if self.read_only:
+            raise InputError("this Space keeps nothing; copy it, or run it on your own machine")
 
     def open(self, spec: str) -> Backend:
         """The backend of a spec, opened once; its verbs wait until the weights are loaded."""
