@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from cai_app import bench
-from cai_app.bench import page
+from cai_app.bench import page, volume
 from cai_app.bench.sides import Ours, Plain, weights_of
 from cai_app.errors import InputError
 from cai_app.records import Prompt
@@ -83,11 +83,14 @@ def test_every_row_carries_the_promised_fields(
 
     monkeypatch.setattr(bench, "table", short)
     monkeypatch.setattr(page, "measure", lambda settings: (1.0, None))
+    monkeypatch.setattr(volume, "IMPORTED", 20)
+    monkeypatch.setattr(volume, "LABELLED", 4)
     rows = {row.row: row for row in bench.run(settings, backend=spec, repeats=1)}
     assert set(bench.Row.model_fields) == {
         "row", "ours_s", "theirs_s", "ratio", "target", "equal", "max_diff", "peak_mb",
     }  # fmt: skip
     assert rows["page usable"].ours_s is None
+    assert rows["20 pairs imported"].ours_s and rows["4 pairs labelled, both orders"].ours_s
     found = rows["chances"]
     assert found.equal and found.max_diff is not None and found.max_diff < 1e-3
     assert found.theirs_s and found.ours_s and found.ratio == found.theirs_s / found.ours_s

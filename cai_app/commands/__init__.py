@@ -15,6 +15,7 @@ from cai_app.commands import (
     exchange,
     generate,
     judge,
+    label,
     models,
     pocket,
     runs,
@@ -44,6 +45,7 @@ StoreCommand = Callable[[list[str], Workbench], int]
 STORE_COMMANDS: dict[str, tuple[StoreCommand, str]] = {
     "import": (exchange.main_import, "take the rows of a file into the store"),
     "export": (exchange.main_export, "write rows of the store to a file"),
+    "label": (label.main, "judge comparisons under a constitution, by the thousand"),
     "sql": (sql.main, "ask the store: one SELECT"),
     "backup": (backup.main, "copy the store to a new file"),
 }

@@ -24,7 +24,14 @@ from cai_app.records.rows import (
     hashed,
     transcript_id,
 )
-from cai_app.records.runs import GenerateOptions, RunConfig, RunInfo, RunState, RunStatus
+from cai_app.records.runs import (
+    GenerateOptions,
+    LabelOptions,
+    RunConfig,
+    RunInfo,
+    RunState,
+    RunStatus,
+)
 
 __all__ = [
     "Comparison",
@@ -34,6 +41,7 @@ __all__ = [
     "GenerateOptions",
     "Label",
     "LabelKind",
+    "LabelOptions",
     "ModelInfo",
     "Options",
     "OrderVerdict",

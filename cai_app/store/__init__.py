@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cai_app.store import judging
 from cai_app.store.comparisons import ComparisonFilter, Comparisons
 from cai_app.store.connection import Connection
 from cai_app.store.console import Answer, ask
@@ -35,6 +36,7 @@ __all__ = [
     "TranscriptFilter",
     "Wanted",
     "ingest_finished",
+    "judging",
     "labelled",
     "line_of",
     "take_in",

@@ -12,9 +12,9 @@ from cai_app import critique, judge
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
 from cai_app.errors import BusyError, CaiError, InputError
-from cai_app.records import ModelInfo, Step, Transcript
+from cai_app.records import LabelOptions, ModelInfo, RunInfo, Step, Transcript
 from cai_app.settings import Settings
-from cai_app.workbench import data, examples
+from cai_app.workbench import data, examples, labelling
 from cai_app.workbench.models import Models, Opener
 from cai_app.workbench.runs import Runs
 from cai_app.workbench.shapes import (
@@ -112,6 +112,26 @@ class Workbench:
     ) -> "data.Exported":
         """Write rows of the store to a new file; see `data.export_file`."""
         return data.export_file(self.store, format, path, source=source, rater=rater)
+
+    def source_task(self, source: str, options: LabelOptions) -> labelling.Task:
+        """Comparisons of a source or run, to be labelled."""
+        return labelling.of_source(self.store, source, options)
+
+    def file_task(self, path: str, options: LabelOptions) -> labelling.Task:
+        """Comparisons of a file, to be labelled."""
+        return labelling.of_file(path, options, self.settings)
+
+    def retry_task(self, run: str, *, max_tokens: int | None = None) -> labelling.Task:
+        """What a label run has left unscored, to be labelled again."""
+        return labelling.of_unscored(self.store, self.settings, run, max_tokens)
+
+    def plan_label(self, task: labelling.Task) -> labelling.LabelPlan:
+        """What labelling would do, need and take."""
+        return labelling.plan(task, self.settings, self.open)
+
+    def label(self, task: labelling.Task) -> RunInfo:
+        """Queue a run that labels."""
+        return self.runs.start(labelling.prepare(task, self.settings))
 
     def _check_may_keep(self) -> None:
         if self.read_only:
