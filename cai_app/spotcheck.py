@@ -120,6 +120,11 @@ class Serving(NamedTuple):
     apart: int = 10
 
 
+def overlapping(serving: Serving, comparison: str) -> bool:
+    """Whether every rater sees this row."""
+    return _chance(serving.seed, "overlap", comparison) < serving.overlap
+
+
 class Next(NamedTuple):
     """What a rater sees next."""
 
@@ -150,8 +155,7 @@ def following(
             return Next(one, repeat=True)
     done = {*mine, *seen}
     for one in order:
-        shared = _chance(serving.seed, "overlap", one) < serving.overlap
-        if one not in done and (shared or one not in taken):
+        if one not in done and (one not in taken or overlapping(serving, one)):
             return Next(one, repeat=False)
     return None
 

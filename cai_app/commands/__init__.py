@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cai_app.commands import (
+    audit,
     backup,
     bench,
     constitution,
@@ -46,6 +47,7 @@ STORE_COMMANDS: dict[str, tuple[StoreCommand, str]] = {
     "import": (exchange.main_import, "take the rows of a file into the store"),
     "export": (exchange.main_export, "write rows of the store to a file"),
     "label": (label.main, "judge comparisons under a constitution, by the thousand"),
+    "audit": (audit.main, "hold AI labels against people's, with intervals"),
     "sql": (sql.main, "ask the store: one SELECT"),
     "backup": (backup.main, "copy the store to a new file"),
 }

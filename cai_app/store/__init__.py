@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cai_app.store import judging
+from cai_app.store import audit, judging
 from cai_app.store.comparisons import ComparisonFilter, Comparisons
 from cai_app.store.connection import Connection
 from cai_app.store.console import Answer, ask
@@ -14,6 +14,7 @@ from cai_app.store.lineage import Edge, Lineage
 from cai_app.store.migrate import MIGRATIONS
 from cai_app.store.outputs import line_of
 from cai_app.store.paging import Page
+from cai_app.store.queues import Queues
 from cai_app.store.responses import ResponseFilter, Responses
 from cai_app.store.runs import IngestedRun, Runs
 from cai_app.store.snapshot import Selection, Snapshot, write
@@ -35,6 +36,7 @@ __all__ = [
     "TakenIn",
     "TranscriptFilter",
     "Wanted",
+    "audit",
     "ingest_finished",
     "judging",
     "labelled",
@@ -55,6 +57,7 @@ class Store:
         self.responses = Responses(self.db)
         self.comparisons = Comparisons(self.responses)
         self.labels = Labels(self.db)
+        self.queues = Queues(self.db, self.labels)
         self.transcripts = Transcripts(self.db)
         self.constitutions = Constitutions(self.db)
         self.runs = Runs(self.db)

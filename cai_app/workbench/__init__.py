@@ -12,7 +12,19 @@ from cai_app import critique, judge
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
 from cai_app.errors import BusyError, CaiError, InputError
-from cai_app.records import LabelOptions, ModelInfo, RunInfo, Step, Transcript
+from cai_app.records import (
+    AuditOptions,
+    AuditReport,
+    Blind,
+    Comparison,
+    LabelOptions,
+    ModelInfo,
+    Queue,
+    Rater,
+    RunInfo,
+    Step,
+    Transcript,
+)
 from cai_app.settings import Settings
 from cai_app.workbench import data, examples, labelling
 from cai_app.workbench.models import Models, Opener
@@ -28,6 +40,7 @@ from cai_app.workbench.shapes import (
 if TYPE_CHECKING:
     from cai_app.formats import ReadOptions
     from cai_app.store import IngestedRun, Store
+    from cai_app.workbench.audit import Rating
 
 __all__ = [
     "Workbench",
@@ -132,6 +145,35 @@ class Workbench:
     def label(self, task: labelling.Task) -> RunInfo:
         """Queue a run that labels."""
         return self.runs.start(labelling.prepare(task, self.settings))
+
+    def audit(self, asked: AuditOptions) -> AuditReport:
+        """An AI rater against people; see `audit.audit`."""
+        from cai_app.workbench.audit import audit
+
+        return audit(self.store, asked)
+
+    def draw_queue(self, ai: str, wanted: Queue) -> Queue:
+        """Draw a spot-check of what an AI rater has labelled; `wanted.ai` is filled in."""
+        from cai_app.workbench.audit import choose_ai, draw
+
+        self._check_may_keep()
+        rater = choose_ai(self.store, ai)
+        return draw(self.store, rater, wanted.model_copy(update={"ai": rater.id}))
+
+    def rating(self, queue: str, rater: str, *, blind: Blind) -> "Rating":
+        """A person at a queue, by its id or name; see `audit.Rating`."""
+        from cai_app.workbench.audit import Rating
+
+        self._check_may_keep()
+        found = self.store.queues.find(queue)
+        if found is None:
+            raise InputError(f"there is no queue {queue!r}; draw one first")
+        return Rating(self.store, found, Rater(kind="human", name=rater), blind=blind)
+
+    def saw(self, rater: str, comparison: Comparison) -> None:
+        """That a person has seen an AI judge this pair: it leaves that person's queues."""
+        person = Rater(kind="human", name=rater)
+        self.store.queues.reveal(person.id, [comparison.id])
 
     def _check_may_keep(self) -> None:
         if self.read_only:
