@@ -1,7 +1,7 @@
 """Agreement of AI labels with people's: pure functions of arrays, numbers with intervals."""
 
 from cai_app.agreement.biases import Orders, longer_wins, orders
-from cai_app.agreement.calibration import Bin, Calibration, calibration
+from cai_app.agreement.calibration import Bin, Calibration, brier, calibration
 from cai_app.agreement.corrected import Corrected, Sample, corrected, more_labels
 from cai_app.agreement.intervals import (
     Estimate,
@@ -30,6 +30,7 @@ __all__ = [
     "Slice",
     "alpha",
     "bounded_mean",
+    "brier",
     "calibration",
     "codes",
     "corrected",

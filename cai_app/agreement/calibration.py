@@ -54,12 +54,17 @@ def calibration(
     return Calibration(
         tuple(found),
         _ece(chances, outcomes, weights, clusters, place, bins),
-        estimate(
-            np.stack([(chances - outcomes) ** 2, np.ones(len(chances))], axis=1),
-            weights,
-            clusters,
-            lambda totals: totals[..., 0] / totals[..., 1],
-        ),
+        brier(chances, outcomes, weights, clusters),
+    )
+
+
+def brier(chances: Floats, outcomes: Floats, weights: Floats, clusters: Ints) -> Estimate:
+    """The mean squared distance of chance and outcome."""
+    return estimate(
+        np.stack([(chances - outcomes) ** 2, np.ones(len(chances))], axis=1),
+        weights,
+        clusters,
+        lambda totals: totals[..., 0] / totals[..., 1],
     )
 
 

@@ -7,6 +7,7 @@ its sample costs.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -90,17 +91,26 @@ def cluster_totals(features: Floats, weights: Floats, clusters: Ints) -> Floats:
 
 def bootstrap(totals: Floats, statistic: Statistic, *, seed: int = 0, draws: int = DRAWS) -> Floats:
     """A statistic of resampled cluster totals, once for each draw; NaN where it has no value."""
-    rng, count = np.random.default_rng(seed), len(totals)
+    # Single precision: a resampled total needs no more, and takes a tenth of the time.
+    drawn = _resampled(len(totals), seed, draws) @ totals.astype(np.float32)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return statistic(drawn.astype(np.float64))
+
+
+@lru_cache(maxsize=2)
+def _resampled(count: int, seed: int, draws: int) -> NDArray[np.float32]:
+    """How often each cluster is drawn: [draws, clusters]. All numbers of an audit rest on the same
+    draws, so they are made once."""
+    rng = np.random.default_rng(seed)
+    found = np.empty((draws, count), dtype=np.float32)
     block = max(1, min(draws, _BLOCK // max(1, count)))
-    found = []
     for first in range(0, draws, block):
         size = min(block, draws - first)
         drawn = rng.integers(0, count, size=(size, count))
         drawn += np.arange(size)[:, None] * count
-        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found.append(statistic(times @ totals))
-    return np.concatenate(found) if found else np.empty(0)
+        times = np.bincount(drawn.ravel(), minlength=size * count)
+        found[first : first + size] = times.reshape(size, count)
+    return found
 
 
 def percentiles(values: Floats, *, level: float = LEVEL) -> Interval | None:

@@ -65,6 +65,16 @@ def raters(store: "Store") -> list[Labelled]:
     return [Labelled(found[id], n) for id, n in rows]
 
 
+def labels_of(store: "Store", rater: str) -> tuple[int, int]:
+    """How many labels a rater has given, and the newest: changes with every new one."""
+    with store.db.cursor() as cursor:
+        row = cursor.execute(
+            "SELECT count(*), coalesce(max(seq), 0) FROM labels WHERE rater = ?", [rater]
+        ).fetchone()
+    assert row
+    return row[0], row[1]
+
+
 # Values of the moment when the queue was drawn, and the texts that go with them.
 _OF_QUEUE = """
     SELECT q.comparison, c.prompt, q.p, i.p_a_first, i.p_b_first, q.spread, q.principle,
@@ -97,7 +107,7 @@ def answers(
     """What these people say of a pool's comparisons; of a queue, only what was answered there."""
     query = (
         "SELECT h.comparison, h.rater, h.value, h.question, h.answer, h.blind FROM human_answers h "
-        "WHERE h.rater IN (SELECT unnest($raters)) AND ($queue IS NULL OR h.queue = $queue) "
+        "WHERE list_contains($raters, h.rater) AND ($queue IS NULL OR h.queue = $queue) "
         "ORDER BY h.comparison, h.rater"
     )
     with store.db.cursor() as cursor:
@@ -105,7 +115,8 @@ def answers(
     known, names = columns[0], found.comparison
     if not len(names):
         return AnswerColumns(np.zeros(0, dtype=np.int64), *(column[:0] for column in columns[1:]))
-    place = np.clip(np.searchsorted(names.astype(str), known.astype(str)), 0, len(names) - 1)
+    # Both are in the order of their ids, which are as long as each other.
+    place = np.clip(np.searchsorted(names, known), 0, len(names) - 1)
     inside = names[place] == known
     return AnswerColumns(place[inside], *(column[inside] for column in columns[1:]))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cai_app.records import Answer, Label, Queue, QueueRow
-from cai_app.store.connection import Connection, Cursor
+from cai_app.store.connection import Connection
 from cai_app.store.labels import Labels
 from cai_app.store.table import Table
 
@@ -138,11 +138,12 @@ class Queues(Table[Queue]):
             ).fetchall()
         return {row[0] for row in rows}
 
-    def version(self, cursor: Cursor) -> tuple[int, int]:
+    def version(self) -> tuple[int, int]:
         """Changes whenever a label or an answer is added: what was computed before is old then."""
-        row = cursor.execute(
-            "SELECT (SELECT coalesce(max(seq), 0) FROM labels), "
-            "(SELECT coalesce(max(seq), 0) FROM answers)"
-        ).fetchone()
+        with self.db.cursor() as cursor:
+            row = cursor.execute(
+                "SELECT (SELECT coalesce(max(seq), 0) FROM labels), "
+                "(SELECT coalesce(max(seq), 0) FROM answers)"
+            ).fetchone()
         assert row
         return row[0], row[1]

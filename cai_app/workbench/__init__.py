@@ -26,7 +26,7 @@ from cai_app.records import (
     Transcript,
 )
 from cai_app.settings import Settings
-from cai_app.workbench import data, examples, labelling
+from cai_app.workbench import audit, data, examples, labelling
 from cai_app.workbench.models import Models, Opener
 from cai_app.workbench.runs import Runs
 from cai_app.workbench.shapes import (
@@ -61,6 +61,7 @@ class Workbench:
         self.settings = settings
         self._models = Models(settings, opener)
         self._store: Store | None = None
+        self._audits = audit.Audits()
         self._opening = threading.Lock()
         self.runs = Runs(settings, ingest=self._take_in)
 
@@ -148,9 +149,7 @@ class Workbench:
 
     def audit(self, asked: AuditOptions) -> AuditReport:
         """An AI rater against people; see `audit.audit`."""
-        from cai_app.workbench.audit import audit
-
-        return audit(self.store, asked)
+        return self._audits.audit(self.store, asked)
 
     def draw_queue(self, ai: str, wanted: Queue) -> Queue:
         """Draw a spot-check of what an AI rater has labelled; `wanted.ai` is filled in."""

@@ -38,7 +38,7 @@ def draw(store: "Store", ai: Rater, wanted: Queue) -> Queue:
     drawn = spotcheck.draw(found, rule, wanted.wanted, seed=wanted.seed, floor=wanted.floor)
     place = {int(row): number for number, row in enumerate(drawn.order)}
     rows = (
-        QueueRow(
+        QueueRow.model_construct(
             queue=wanted.id,
             comparison=id,
             probability=float(drawn.probabilities[n]),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Bools = np.typing.NDArray[np.bool_]
 DIMENSIONS = ("principle", "source", "confidence", "length", "question", "model")
+_MOST_PRINCIPLES = 17
 _CONDITION = re.compile(r"\s*(\w+)\s*(>=|<=|!=|=|>|<)\s*(.+?)\s*")
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">=": lambda x, y: x >= y,
@@ -34,6 +35,7 @@ class Matched(NamedTuple):
 
     pool: "PoolColumns"
     prompts: Ints
+    principles: Floats
     probabilities: Floats
     row: Ints
     rater: np.typing.NDArray[Any]
@@ -58,12 +60,34 @@ class Matched(NamedTuple):
         return agreement.codes(self.prompts[self.row])
 
 
-def match(store: "Store", chosen: Chosen, condition: str | None) -> Matched:
+class Pool(NamedTuple):
+    """A pool, with its prompts numbered and its principles as columns of 0 and 1."""
+
+    columns: "PoolColumns"
+    prompts: Ints
+    principles: Floats
+
+
+def pooled(columns: "PoolColumns") -> Pool:
+    """What is worth keeping while labels of people come in; the pool does not change by them."""
+    names_ = np.array([str(one) for one in columns.principle], dtype=object)
+    kinds = sorted(set(names_))[1:_MOST_PRINCIPLES]
+    dummies = [(names_ == kind).astype(np.float64) for kind in kinds]
+    numbered: dict[str, int] = {}
+    prompts = [numbered.setdefault(prompt, len(numbered)) for prompt in columns.prompt]
+    return Pool(
+        columns,
+        np.array(prompts, dtype=np.int64),
+        np.column_stack(dummies) if dummies else np.zeros((len(columns.p), 0)),
+    )
+
+
+def match(store: "Store", chosen: Chosen, whole: Pool, condition: str | None) -> Matched:
     """The answers that count. Labels for another question than the AI's are never pooled."""
     from cai_app.store import audit
 
     queue = chosen.queue.id if chosen.queue else None
-    pool = audit.pool(store, chosen.ai.id, queue)
+    pool = whole.columns
     said = audit.answers(store, pool, [one.id for one in chosen.people], queue)
     asked = pool.question[said.row] if len(said.row) else said.question
     known = np.array([q is not None for q in said.question], dtype=bool)
@@ -82,7 +106,8 @@ def match(store: "Store", chosen: Chosen, condition: str | None) -> Matched:
         probabilities = np.full(len(pool.p), max(1, len(np.unique(said.row[kept]))) / len(pool.p))
     found = Matched(
         pool=pool,
-        prompts=agreement.codes(pool.prompt.astype(str)) if len(pool.p) else np.zeros(0, np.int64),
+        prompts=whole.prompts,
+        principles=whole.principles,
         probabilities=probabilities,
         row=said.row[kept],
         rater=said.rater[kept],
@@ -113,6 +138,7 @@ def _where(found: Matched, condition: str) -> Matched:
     return found._replace(
         pool=type(found.pool)(*(column[kept] for column in found.pool)),
         prompts=found.prompts[kept],
+        principles=found.principles[kept],
         probabilities=found.probabilities[kept],
         row=place[found.row[inside]],
         rater=found.rater[inside],
@@ -149,22 +175,24 @@ def numbers(found: Matched, name: str) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 
-def names(found: Matched, dimension: str) -> list[str]:
-    """The slice of every row of the pool."""
+def names(found: Matched, dimension: str, rows: Ints | None = None) -> list[str]:
+    """The slice of rows of the pool; of all, unless told which."""
     pool = found.pool
+    rows = np.arange(len(pool.p)) if rows is None else rows
     match dimension:
         case "confidence":
-            steps = np.minimum((numbers(found, "confidence") * 10).astype(int), 9)
+            sure = np.maximum(pool.p[rows], 1 - pool.p[rows])
+            steps = np.minimum((sure * 10).astype(int), 9)
             return [f"{step / 10:.1f}-{(step + 1) / 10:.1f}" for step in steps]
         case "length":
-            longer = np.maximum(pool.a_length, pool.b_length)
-            share = np.abs(numbers(found, "length")) / np.maximum(1, longer)
+            a, b = pool.a_length[rows], pool.b_length[rows]
+            share = np.abs(a - b) / np.maximum(1, np.maximum(a, b))
             bins = (("alike (under 10 %)", 0.1), ("10-30 %", 0.3), ("over 30 %", 9.0))
             return [next(name for name, most in bins if one < most) for one in share]
         case "principle" | "source" | "question":
-            column = getattr(pool, dimension)
+            column = getattr(pool, dimension)[rows]
             return ["(several)" if value is None else str(value) for value in column]
         case "model":
-            both = zip(pool.a_model, pool.b_model, strict=True)
+            both = zip(pool.a_model[rows], pool.b_model[rows], strict=True)
             return [" / ".join(sorted(str(one or "unknown") for one in pair)) for pair in both]
     raise InputError(f"--slice {dimension!r}: choose one of {', '.join(DIMENSIONS)}")

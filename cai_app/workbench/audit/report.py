@@ -19,7 +19,7 @@ from cai_app.records.report import (
     SliceFigure,
 )
 from cai_app.workbench.audit.choosing import Chosen, choose
-from cai_app.workbench.audit.matched import DIMENSIONS, Matched, match, names, numbers
+from cai_app.workbench.audit.matched import DIMENSIONS, Matched, Pool, match, names, numbers, pooled
 
 if TYPE_CHECKING:
     from cai_app.store import Store
@@ -29,9 +29,17 @@ _SHOWN = ("principle", "source", "confidence", "length")
 
 def audit(store: "Store", asked: AuditOptions) -> AuditReport:
     """An AI rater against people. Raises InputError where there is nobody to compare."""
+    from cai_app.store import audit as columns
+
     chosen = choose(store, asked)
+    queue = chosen.queue.id if chosen.queue else None
+    return audited(store, asked, chosen, pooled(columns.pool(store, chosen.ai.id, queue)))
+
+
+def audited(store: "Store", asked: AuditOptions, chosen: Chosen, pool: Pool) -> AuditReport:
+    """`audit` of those who were chosen, over a pool that was read before."""
     by = asked.slice if asked.slice in DIMENSIONS else None
-    found = match(store, chosen, None if by else asked.slice)
+    found = match(store, chosen, pool, None if by else asked.slice)
     values = _values(found, asked.seed)
     skips = _skips(store, chosen, found)
     corrected = _corrected(found, asked.seed)
@@ -103,7 +111,7 @@ def _values(found: Matched, seed: int) -> dict[str, Estimate]:
         "human_alpha": people,
         "human_human": _between_people(found),
         "ece": calibrated.ece,
-        "brier": _brier(found),
+        "brier": agreement.brier(found.ai, human, weights, clusters),
         "order_gap": asked.gap,
         "first_gain": asked.first_gain,
         "flip_rate": asked.flip_rate,
@@ -111,11 +119,6 @@ def _values(found: Matched, seed: int) -> dict[str, Estimate]:
         "human_longer_wins": agreement.longer_wins(human, a_length, b_length, weights, clusters),
         "always_a": agreement.rate(turned[0], weights, clusters),
     }
-
-
-def _brier(found: Matched) -> Estimate:
-    """Of P(a) against what people chose."""
-    return agreement.calibration(found.ai, found.human, found.weights, found.clusters).brier
 
 
 def _alphas(found: Matched, swapped: np.typing.NDArray[np.bool_]) -> tuple[Estimate, Estimate]:
@@ -165,9 +168,8 @@ def _bins(found: Matched) -> tuple[BinFigure, ...]:
 
 
 def _slices(found: Matched, dimension: str) -> list[SliceFigure]:
-    of_row = names(found, dimension)
+    own = names(found, dimension, found.row)
     score = agreement.scores(found.human, agreement.hard(found.ai))
-    own = [of_row[row] for row in found.row]
     return [
         SliceFigure(
             by=dimension,
@@ -191,7 +193,7 @@ def _corrected(found: Matched, seed: int) -> CorrectedFigures:
     longer = np.log1p(found.pool.a_length) - np.log1p(found.pool.b_length)
     length = np.where(turned, -longer, longer)
     known = [numbers(found, "confidence"), numbers(found, "gap"), np.abs(longer)]
-    agreeing = np.column_stack([*known, *_dummies(names(found, "principle"))])
+    agreeing = np.column_stack([*known, found.principles])
     return CorrectedFigures(
         agreement=_figure(found, score, agreeing, seed),
         preference=_figure(found, preferred, np.column_stack([p, length]), seed),
@@ -215,17 +217,10 @@ def _figure(found: Matched, values: Floats, features: Floats, seed: int) -> Figu
     return Figure(estimate=made.estimate, ci=made.ci, n=len(rows), tuning=made.tuning)
 
 
-def _dummies(of_row: list[str]) -> list[Floats]:
-    """A column for each principle but the first; at most sixteen."""
-    values = np.array(of_row)
-    kinds = np.unique(values)[1:17]
-    return [(values == kind).astype(np.float64) for kind in kinds]
-
-
 def _orientation(found: Matched) -> tuple[np.typing.NDArray[np.bool_], str]:
     """Whether a row is turned, and what its first side then is: a model, where two compete."""
     pool = found.pool
-    both = set(zip(pool.a_model, pool.b_model, strict=True))
+    both = {*zip(pool.a_model, pool.b_model, strict=True)}
     models = {one for pair in both for one in pair}
     if len(models) == 2 and None not in models and all(a != b for a, b in both):
         first = min(models)
