@@ -406,3 +406,42 @@ def test_a_label_says_when_it_was_given(drawn: Store) -> None:
     label = drawn.labels.of(shown.comparison)[-1]
     assert label.time is not None and label.time >= before
     assert label.question == shown.question
+
+
+def test_the_report_is_one_file_that_asks_for_nothing_and_runs_nothing(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workbench = Workbench(settings)
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+    sides = [Response(prompt=f"{hostile} {k}", text=f"{hostile} {k}", seed=k) for k in (1, 1)]
+    sides[1] = Response(prompt=sides[0].prompt, text="fine")
+    pairs = [*(pair(k) for k in range(40)), Comparison.of(*sides)]
+    try:
+        workbench.store.comparisons.add(pairs)
+        workbench.store.labels.add([ai_label(one, 0.8) for one in pairs])
+        workbench.store.labels.add(
+            [said(one, float(k % 3 > 0)) for k, one in enumerate(pairs[:-1])]
+        )
+        workbench.store.labels.add([said(pairs[-1], 0.0)])
+    finally:
+        workbench.close()
+    path = tmp_path / "report.html"
+    argv = ["--home", str(settings.home), "audit", "--report", str(path), "--json"]
+    assert commands.main(argv) == 0
+    found, text = json.loads(capsys.readouterr().out), path.read_text()
+    assert f"{found['corrected']['agreement']['estimate']:.3f}" in text
+    assert f"{found['unweighted']:.3f}" in text and "Unweighted, you would have concluded" in text
+    assert "Disagreements" in text and text.count("<svg") == 2
+    assert "<script" not in text and "<img" not in text and "&lt;script&gt;" in text
+    assert "http://" not in text and "https://" not in text and "url(" not in text
+    assert "default-src 'none'" in text
+
+
+def test_a_report_of_nothing_is_still_a_page(labelled: Store) -> None:
+    from cai_app.workbench.audit.page import page
+
+    other = pair(N + 5)
+    labelled.comparisons.add([other])
+    labelled.labels.add([said(other, 1.0)])
+    text = page(labelled, report(labelled))
+    assert "unknown" in text and "Disagreements" not in text

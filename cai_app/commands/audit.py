@@ -1,11 +1,12 @@
 """`audit`: AI labels against people's, with intervals."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from cai_app.commands.output import only_json, parsed
+from cai_app.commands.output import from_caller, only_json, parsed
 from cai_app.records import AuditOptions, AuditReport
 from cai_app.records.report import Ci
 from cai_app.workbench import Workbench
@@ -26,6 +27,8 @@ class Audit:
     """principle, source, confidence, length, model or question; or a condition: confidence>=0.9"""
     width: float = 0.03
     """Count the labels that are missing to ± this"""
+    report: Path | None = None
+    """Write the report as one HTML file, too"""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print one JSON value and nothing else"""
 
@@ -43,6 +46,8 @@ def main(argv: list[str], workbench: Workbench) -> int:
                 width=asked.width,
             )
         )
+        if asked.report is not None:
+            workbench.write_report(found, from_caller(asked.report))
         if asked.json:
             show(found.model_dump(mode="json"))
         else:

@@ -134,4 +134,4 @@ class AuditReport(Record):
     intervals: dict[str, Ci]
     calibration: tuple[BinFigure, ...]
     slices: tuple[SliceFigure, ...]
-    slices_note: str = "many slices at once are exploratory; p-values are Holm-adjusted"
+    slices_note: str = "Many slices at once are exploratory; p-values are Holm-adjusted"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cai_app import constitution as constitutions
-from cai_app import critique, judge
+from cai_app import critique, files, judge
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
 from cai_app.errors import BusyError, CaiError, InputError
@@ -150,6 +150,12 @@ class Workbench:
     def audit(self, asked: AuditOptions) -> AuditReport:
         """An AI rater against people; see `audit.audit`."""
         return self._audits.audit(self.store, asked)
+
+    def write_report(self, found: AuditReport, path: Path) -> None:
+        """An audit as one HTML file; an older one in its place is replaced."""
+        from cai_app.workbench.audit.page import page
+
+        files.replace(path, page(self.store, found))
 
     def draw_queue(self, ai: str, wanted: Queue) -> Queue:
         """Draw a spot-check of what an AI rater has labelled; `wanted.ai` is filled in."""
