@@ -90,7 +90,11 @@ class Comparison(Row):
         if one.prompt != other.prompt or one.id == other.id:
             same = "are one and the same" if one.id == other.id else "answer different prompts"
             raise InputError(f"responses {one.id} and {other.id} {same}; compare two others")
-        return cls(a=one, b=other, source=source).canonical()
+        # Both are checked, and so is what they have in common: this is what validating would give.
+        first, second = sorted((one.id, other.id))
+        id = hashed("comparison", one.prompt, [first, second])
+        a, b = (other, one) if _rank(id, one.id) > _rank(id, other.id) else (one, other)
+        return cls.model_construct(id=id, a=a, b=b, source=source)
 
     @model_validator(mode="after")
     def _check(self) -> "Comparison":
