@@ -1,5 +1,6 @@
 """`import` and `export`: rows counted, kept aside, taken in once, and written out again."""
 
+import gc
 import gzip
 import json
 from pathlib import Path
@@ -197,3 +198,10 @@ def test_a_full_disk_leaves_no_half_copy(
     with pytest.raises(InputError, match="disk is full"):
         data.import_file(store, "hh-rlhf", hh(tmp_path / "a", 2), ReadOptions(source="s"))
     assert not list((store.db.home / "exchange").iterdir())
+
+
+def test_the_collector_runs_again_after_an_import_that_failed(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("")
+    with pytest.raises(InputError, match="is empty"):
+        data.import_file(store, "csv", tmp_path / "x.csv", ReadOptions(source="s"))
+    assert gc.isenabled()
