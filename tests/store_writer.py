@@ -7,13 +7,26 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from cai_app.records import Comparison, Response
+from cai_app.records import Comparison, Label, OrderVerdict, Rater, Response
 from cai_app.store import MIGRATIONS, Store, ingest_finished
 
 
 def response(number: int, side: int = 0) -> Response:
     """The response of this number, the same in every process."""
     return Response(prompt=f"prompt {number}", text=f"text {number} " * 20, seed=side)
+
+
+def label(pair: Comparison) -> Label:
+    """An AI's label of a comparison, the same in every process."""
+    return Label(
+        about="comparison",
+        subject=pair.id,
+        kind="preference",
+        rater=Rater(kind="ai", backend="toy"),
+        value=0.25,
+        orders=(OrderVerdict(first="a", p_a=0.25, lost_mass=0.0),),
+        run="storm",
+    )
 
 
 def write(home: Path) -> None:
@@ -30,6 +43,7 @@ def write(home: Path) -> None:
                 for k in range(number * 50, number * 50 + 50)
             ]
             store.comparisons.add(pairs)
+            store.labels.add([label(pair) for pair in pairs])
             print(f"pairs {number}", flush=True)
 
 

@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from cai_app import bench
-from cai_app.bench import page, rows
+from cai_app.bench import page, rows, volume
 from cai_app.bench.sides import Ours, Plain, weights_of
 from cai_app.errors import InputError
 from cai_app.records import Prompt
@@ -84,12 +84,17 @@ def test_every_row_carries_the_promised_fields(
     monkeypatch.setattr(bench, "table", short)
     monkeypatch.setattr(page, "measure", lambda settings: (1.0, None))
     monkeypatch.setattr(rows, "measure", lambda: [("1 row: newest", 0.4, 0.3)])
+    monkeypatch.setattr(volume, "IMPORTED", 20)
+    monkeypatch.setattr(volume, "LABELLED", 4)
     found_rows = {row.row: row for row in bench.run(settings, backend=spec, repeats=1)}
     assert set(bench.Row.model_fields) == {
         "row", "ours_s", "theirs_s", "ratio", "target", "equal", "max_diff", "peak_mb",
     }  # fmt: skip
     assert found_rows["page usable"].ours_s is None
     assert found_rows["1 row: newest"].holds is False
+    assert all(
+        found_rows[row].ours_s for row in ("20 pairs imported", "4 pairs labelled, both orders")
+    )
     found = found_rows["chances"]
     assert found.equal and found.max_diff is not None and found.max_diff < 1e-3
     assert found.theirs_s and found.ours_s and found.ratio == found.theirs_s / found.ours_s

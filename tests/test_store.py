@@ -293,3 +293,14 @@ def test_edges_lead_to_parents_and_children(store: Store) -> None:
     store.lineage.add([edge, edge, Edge(child="run-2", parent="run-1", relation="read")])
     assert store.lineage.parents("run-1") == [edge]
     assert [found.child for found in store.lineage.children("run-1")] == ["run-2"]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_comparison_made_of_two_responses_is_the_one_that_validation_would_make(
+    turned: bool,
+) -> None:
+    sides = [Response(prompt="p", text=text) for text in ("x", "y")]
+    one, other = sides[::-1] if turned else sides
+    made = Comparison.of(one, other, source="s")
+    assert made == Comparison(a=one, b=other, source="s").canonical()
+    assert Comparison.model_validate_json(made.model_dump_json()) == made and not made.swapped

@@ -46,13 +46,16 @@ def write_storm(home: Path, kills: int) -> None:
         store = Store(home)
         assert not acknowledged - set(store.responses.get(sorted(acknowledged)))
         assert store.comparisons.count() >= pairs * 50 or not pairs
-        for table in ("responses", "comparisons"):
+        assert store.labels.count() >= pairs * 50, "acknowledged labels were lost"
+        for table in ("responses", "comparisons", "labels"):
             counts = f"SELECT count(*), count(DISTINCT id), count(DISTINCT seq) FROM {table}"
             ((rows, ids, numbers),) = store.sql(counts).rows
             assert rows == ids == numbers
         orphans = "SELECT count(*) FROM comparisons c WHERE a NOT IN (SELECT id FROM responses)"
         assert store.sql(orphans).rows == ((0,),)
-        assert store.comparisons.count() % 50 == 0, "a transaction came in by halves"
+        assert store.comparisons.count() % 50 == store.labels.count() % 50 == 0, (
+            "a transaction came in by halves"
+        )
         store.close()
 
 

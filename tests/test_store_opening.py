@@ -183,7 +183,8 @@ def test_migrations_run_once_each_after_a_backup(tmp_path: Path, migrations: Pat
         assert store.sql("SELECT count(*) FROM later").rows == ((1,),)
         store.close()
     (backup,) = (tmp_path / "backups").iterdir()
-    assert backup.name.startswith("store-001-")
+    newest = max(int(path.name[:3]) for path in MIGRATIONS.glob("*.sql"))
+    assert backup.name.startswith(f"store-{newest:03d}-")
     shutil.copy(backup, tmp_path / "store.duckdb")
     store = Store(tmp_path)
     assert store.responses.count() == 3

@@ -96,6 +96,23 @@ def pocket_specs(settings: "Settings") -> tuple[str, ...]:
     return (*(("pocket",) if default in here else ()), *(f"pocket-{size}" for size in here))
 
 
+def adapter_hash(spec: str, settings: "Settings") -> str | None:
+    """What an adapter's weights are, so that labels of another one under its name are told apart.
+
+    None for a backend without an adapter, and for a remote one.
+    """
+    parsed = parse_spec(spec)
+    if parsed.kind == "openai" or (parsed.kind == "hf" and not parsed.adapter):
+        return None
+    if parsed.kind == "hf":
+        return folders.adapter_hash(folders.adapter_folder(Path(parsed.adapter or "")))
+    name = parsed.adapter or folders.DEFAULT_ADAPTER
+    size = parsed.target or folders.pocket_default(settings.data)
+    if name == "none":
+        return None
+    return folders.adapter_hash(folders.pocket_adapter(settings.data, size, name))
+
+
 def describe(spec: str, settings: "Settings") -> ModelInfo:
     """What can be said of a model without opening it (state `available`)."""
     parsed = parse_spec(spec)

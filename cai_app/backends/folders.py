@@ -1,5 +1,6 @@
 """Where models and adapters lie, checked before anything heavy is imported."""
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -35,6 +36,14 @@ def pocket_adapter(data: Path, size: str, name: str) -> Path:
         known = ", ".join((*pocket_adapters(data, size), "none"))
         raise InputError(f"pocket-{size} has no adapter {name!r}; choose one of: {known}.")
     return adapter_folder(folder)
+
+
+def adapter_hash(folder: Path) -> str:
+    """16 hex digits over an adapter's weights and configuration."""
+    digest = hashlib.sha256()
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def model_folder(target: str) -> Path:

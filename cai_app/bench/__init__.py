@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from cai_app import prompts
-from cai_app.bench import page, rows
+from cai_app.bench import page, rows, volume
 from cai_app.bench.cases import Case, dialogues, table
 from cai_app.bench.sides import Ours, Plain, Side, weights_of
 from cai_app.records import Record
@@ -59,6 +59,10 @@ def run(settings: Settings, *, backend: str = "pocket", repeats: int = 5) -> Ite
     yield Row(row="page usable", ours_s=usable, target=5)
     for name, seconds, target in rows.measure():
         yield Row(row=name, ours_s=seconds, target=target)
+    pairs = f"{volume.IMPORTED:,} pairs imported"
+    yield Row(row=pairs, ours_s=volume.measure_import(settings), target=10)
+    labels = f"{volume.LABELLED:,} pairs labelled, both orders"
+    yield Row(row=labels, ours_s=volume.measure_label(settings, backend), target=60)
     ours = Ours(backend, settings)
     click = ours.first(prompts.draft(texts[0]))
     device = (ours.backend.info().device or "cpu").partition(":")[0]

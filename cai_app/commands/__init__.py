@@ -8,12 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cai_app.commands import (
+    audit,
     backup,
     bench,
     constitution,
     critique,
+    exchange,
     generate,
     judge,
+    label,
     lineage,
     models,
     pocket,
@@ -45,6 +48,10 @@ COMMANDS: dict[str, tuple[Command, str]] = {
 # These need the store: they run in the app where there is one, else here.
 StoreCommand = Callable[[list[str], Workbench], int]
 STORE_COMMANDS: dict[str, tuple[StoreCommand, str]] = {
+    "import": (exchange.main_import, "take the rows of a file into the store"),
+    "export": (exchange.main_export, "write rows of the store to a file"),
+    "label": (label.main, "judge comparisons under a constitution, by the thousand"),
+    "audit": (audit.main, "hold AI labels against people's, with intervals"),
     "sql": (sql.main, "ask the store: one SELECT"),
     "backup": (backup.main, "copy the store to a new file"),
     "lineage": (lineage.main, "what something was made from, and what came of it"),

@@ -16,7 +16,8 @@ class Sql:
     """Ask the store: one SELECT, read-only, stopped after ten seconds.
 
     Tables: responses, comparisons, labels, raters, transcripts, constitutions, runs, outputs,
-    lineage; view: latest_labels. Files of HOME/exchange and HOME/runs can be read.
+    lineage, queues, queue_rows, answers, reveals; views: latest_labels, latest_answers, ai_answers,
+    human_answers. Files of HOME/exchange and HOME/runs can be read.
     """
 
     query: tyro.conf.Positional[str]

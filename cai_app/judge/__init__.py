@@ -1,6 +1,7 @@
 """A/B verdicts (CAI 4.1): choice probabilities, both orders, one principle or all, with or without
 chain of thought. A failure to measure is unscored with its reason, never a tie."""
 
+from cai_app.judge.batch import Asked, compare_many
 from cai_app.judge.comparison import ALL, ORDERS, compare
 from cai_app.judge.contrasts import conflicts, invert
 from cai_app.judge.effects import ablate, effect
@@ -12,6 +13,7 @@ __all__ = [
     "ALL",
     "ORDERS",
     "Ablation",
+    "Asked",
     "Conflicts",
     "Effect",
     "Event",
@@ -27,6 +29,7 @@ __all__ = [
     "Scores",
     "ablate",
     "compare",
+    "compare_many",
     "conflicts",
     "effect",
     "invert",

@@ -50,7 +50,7 @@ def compare(
     shots = prompts.few_shots(kind, config.few_shot, settings)
     render = prompts.judge_cot if config.cot else prompts.judge
     found: list[PrincipleVerdict] = []
-    for principle in _asked(constitution, config):
+    for principle in asked_principles(constitution, config):
         asked = [
             render(prompt, *((a, b) if first == "a" else (b, a)), principle, shots=shots)
             for first in ORDERS
@@ -59,7 +59,7 @@ def compare(
         if config.cot:
             orders = yield from _reasoned(backend, asked, principle.id, config)
         else:
-            orders = _scored(backend, asked, ORDERS)
+            orders = scored(backend, asked, ORDERS)
         found.append(principle_verdict(principle, orders, config))
         yield PrincipleScored(verdict=found[-1])
     orders = found[0].orders if len(found) == 1 else _mean_orders(found)
@@ -84,7 +84,8 @@ def compare(
     yield Judged(verdict=verdict)
 
 
-def _asked(constitution: Constitution, config: JudgeConfig) -> list[PreferencePrinciple]:
+def asked_principles(constitution: Constitution, config: JudgeConfig) -> list[PreferencePrinciple]:
+    """The principles that a comparison is judged under."""
     known = constitution.preference
     if config.principle == ALL:
         if able := [p for p in known if p.enabled]:
@@ -98,19 +99,27 @@ def _asked(constitution: Constitution, config: JudgeConfig) -> list[PreferencePr
 def _check_window(backend: Backend, asked: Sequence[Prompt], config: JudgeConfig) -> None:
     window = backend.context_window()
     tokens = max(backend.count_tokens(prompt.text) for prompt in asked)
-    # Both need room for the answer; reasoning takes what it was allowed.
+    if window is not None and (problem := beyond(tokens, window, backend.spec, config)):
+        raise InputError(problem)
+
+
+def beyond(tokens: int, window: int, spec: str, config: JudgeConfig) -> str | None:
+    """What is wrong with a question of so many tokens; None where it fits the window."""
+    # Both forms need room for the answer; reasoning takes what it was allowed.
     room = config.max_tokens + 16 if config.cot else 8
-    if window is not None and tokens + room > window:
-        raise InputError(
-            f"the question to the judge has {tokens} tokens and its answer needs {room}, but the "
-            f"window of {backend.spec} holds {window}; shorten the prompt or the responses, or "
-            "take fewer few-shots"
-        )
+    if tokens + room <= window:
+        return None
+    return (
+        f"the question to the judge has {tokens} tokens and its answer needs {room}, but the "
+        f"window of {spec} holds {window}; shorten the prompt or the responses, or take fewer "
+        "few-shots"
+    )
 
 
-def _scored(
+def scored(
     backend: Backend, asked: Sequence[Prompt], firsts: Sequence[Side]
 ) -> tuple[OrderVerdict, ...]:
+    """A verdict for each prompt, from the probabilities of the two choices after it."""
     rows = backend.choice_logprobs(asked, prompts.CHOICES)
     return tuple(order_verdict(first, row) for first, row in zip(firsts, rows, strict=True))
 
@@ -135,14 +144,7 @@ def _reasoned(
     """Both orders with chain of thought: a rationale each, then the answer."""
     orders = []
     for first, prompt in zip(ORDERS, asked, strict=True):
-        digest = hashlib.sha256(f"{config.seed}-{principle}-{first}".encode()).digest()
-        sampling = Sampling(
-            seed=int.from_bytes(digest[:4], "big"),
-            temperature=config.temperature,
-            max_tokens=config.max_tokens,
-            stop=_STOP,
-        )
-        stream = backend.stream(prompt, sampling)
+        stream = backend.stream(prompt, reasoning(config, principle, first))
         text = ""
         try:
             for piece in stream:
@@ -152,15 +154,27 @@ def _reasoned(
             stream.cancel()  # on close() too: the model is free at its next token
         ended = stream.completion
         text = ended.text if ended is not None else text
-        if reason := _unusable(text, ended.finish if ended else None, config):
+        if reason := unusable(text, ended.finish if ended else None, config):
             order = OrderVerdict(first=first, unscored_reason=reason)
         else:
-            (order,) = _scored(backend, [prompts.judge_cot_answer(prompt, text)], [first])
+            (order,) = scored(backend, [prompts.judge_cot_answer(prompt, text)], [first])
         orders.append(order.model_copy(update={"rationale": text.strip()}))
     return tuple(orders)
 
 
-def _unusable(text: str, finish: str | None, config: JudgeConfig) -> str | None:
+def reasoning(config: JudgeConfig, principle: str, first: Side) -> Sampling:
+    """How the reasoning of one order is sampled."""
+    digest = hashlib.sha256(f"{config.seed}-{principle}-{first}".encode()).digest()
+    return Sampling(
+        seed=int.from_bytes(digest[:4], "big"),
+        temperature=config.temperature,
+        max_tokens=config.max_tokens,
+        stop=_STOP,
+    )
+
+
+def unusable(text: str, finish: str | None, config: JudgeConfig) -> str | None:
+    """Why reasoning cannot be answered from; None where it can."""
     if not text.strip():
         return "the model wrote no reasoning"
     if finish == "length":

@@ -1,5 +1,6 @@
 """The small typed records that pass between modules; dictionaries exist only at file edges."""
 
+from cai_app.records.audit import Answer, Answered, Blind, Queue, QueueRow
 from cai_app.records.base import Options, Record
 from cai_app.records.method import (
     ConstitutionRef,
@@ -14,6 +15,7 @@ from cai_app.records.method import (
     Verdict,
 )
 from cai_app.records.model import Completion, ModelInfo, Prompt, Sampling, TokenScore, Turn
+from cai_app.records.report import AuditOptions, AuditReport
 from cai_app.records.rows import (
     Comparison,
     Label,
@@ -24,9 +26,21 @@ from cai_app.records.rows import (
     hashed,
     transcript_id,
 )
-from cai_app.records.runs import GenerateOptions, RunConfig, RunInfo, RunState, RunStatus
+from cai_app.records.runs import (
+    GenerateOptions,
+    LabelOptions,
+    RunConfig,
+    RunInfo,
+    RunState,
+    RunStatus,
+)
 
 __all__ = [
+    "Answer",
+    "Answered",
+    "AuditOptions",
+    "AuditReport",
+    "Blind",
     "Comparison",
     "Completion",
     "ConstitutionRef",
@@ -34,12 +48,15 @@ __all__ = [
     "GenerateOptions",
     "Label",
     "LabelKind",
+    "LabelOptions",
     "ModelInfo",
     "Options",
     "OrderVerdict",
     "PreferencePrinciple",
     "PrincipleVerdict",
     "Prompt",
+    "Queue",
+    "QueueRow",
     "Rater",
     "Record",
     "Response",

@@ -35,6 +35,27 @@ class GenerateOptions(Options):
         return 1 + 2 * self.rounds if self.mode == "chains" else 2
 
 
+class LabelOptions(Options):
+    """What `label` is asked for: comparisons judged under a constitution (CAI 4.1).
+
+    `principle` is `drawn` (one for each comparison, by the seed), `all`, or an id. `orders` is
+    `one` to ask only one order, drawn by the seed, at half the price. `batch` comparisons are asked
+    together.
+    """
+
+    backend: str = "pocket"
+    constitution: str = "harmless"
+    principle: str = "drawn"
+    few_shot: int = Field(default=5, ge=0)
+    cot: bool = False
+    orders: Literal["both", "one"] = "both"
+    limit: int | None = Field(default=None, gt=0)
+    seed: int = Field(default=0, ge=0)
+    max_tokens: int = Field(default=160, gt=0, le=8192)
+    temperature: float = Field(default=1.0, ge=0, le=5, allow_inf_nan=False)
+    batch: int = Field(default=32, gt=0, le=4096)
+
+
 class RunConfig(Record):
     """config.yaml of a run directory: all that its worker needs to know, frozen at the start.
 

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from cai_app.store import audit, judging
 from cai_app.store.comparisons import ComparisonFilter, Comparisons
 from cai_app.store.connection import Connection
 from cai_app.store.console import Answer, ask
 from cai_app.store.constitutions import Constitutions
+from cai_app.store.exchange import Found, TakenIn, Wanted, labelled, take_in
 from cai_app.store.facets import Facets
 from cai_app.store.ingest import ingest_finished
 from cai_app.store.labels import LabelFilter, Labels
@@ -13,6 +15,7 @@ from cai_app.store.lineage import Edge, Lineage
 from cai_app.store.migrate import MIGRATIONS
 from cai_app.store.outputs import line_of
 from cai_app.store.paging import Page
+from cai_app.store.queues import Queues
 from cai_app.store.responses import ResponseFilter, Responses
 from cai_app.store.runs import IngestedRun, Runs
 from cai_app.store.snapshot import Selection, Snapshot, write
@@ -23,6 +26,7 @@ __all__ = [
     "Answer",
     "ComparisonFilter",
     "Edge",
+    "Found",
     "IngestedRun",
     "LabelFilter",
     "MIGRATIONS",
@@ -32,9 +36,15 @@ __all__ = [
     "Selection",
     "Snapshot",
     "Store",
+    "TakenIn",
     "TranscriptFilter",
+    "Wanted",
+    "audit",
     "ingest_finished",
+    "judging",
+    "labelled",
     "line_of",
+    "take_in",
 ]
 
 
@@ -50,6 +60,7 @@ class Store:
         self.responses = Responses(self.db)
         self.comparisons = Comparisons(self.responses)
         self.labels = Labels(self.db)
+        self.queues = Queues(self.db, self.labels)
         self.transcripts = Transcripts(self.db)
         self.constitutions = Constitutions(self.db)
         self.runs = Runs(self.db)

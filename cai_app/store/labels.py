@@ -102,7 +102,7 @@ class Labels(Table[Label]):
         rows = cursor.execute(
             f"SELECT {', '.join(self.columns)} FROM labels WHERE id IN ({marks})", list(ids)
         ).fetchall()
-        return {one.id: one for one in self._whole(cursor, rows)}
+        return {one.id: one for one in self.whole(cursor, rows)}
 
     def of(self, subject: str) -> list[Label]:
         """All labels of one response or comparison, the oldest first."""
@@ -111,9 +111,10 @@ class Labels(Table[Label]):
                 f"SELECT {', '.join(self.columns)} FROM labels WHERE subject = ? ORDER BY seq",
                 [subject],
             ).fetchall()
-            return self._whole(cursor, rows)
+            return self.whole(cursor, rows)
 
-    def _whole(self, cursor: Cursor, rows: Sequence[Sequence[Any]]) -> list[Label]:
+    def whole(self, cursor: Cursor, rows: Sequence[Sequence[Any]]) -> list[Label]:
+        """Labels from rows of `columns`, with their raters."""
         named = [dict(zip(self.columns, row, strict=True)) for row in rows]
         raters = self.raters.read(cursor, sorted({row["rater"] for row in named}))
         for row in named:
@@ -150,5 +151,5 @@ class Labels(Table[Label]):
                 cursor, f"SELECT seq, {', '.join(self.columns)} FROM labels",
                 where=where, before=before, limit=limit, top=self.top(cursor),
             )  # fmt: skip
-            found = self._whole(cursor, [row[1:] for row in rows])
+            found = self.whole(cursor, [row[1:] for row in rows])
         return Page(rows=tuple(found), next=following)

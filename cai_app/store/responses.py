@@ -24,7 +24,8 @@ class Responses(Table[Response]):
     columns = ("id", "prompt", "text", "model", "adapter", "seed", "source")
 
     def values(self, record: Response) -> tuple[Any, ...]:
-        return tuple(getattr(record, column) for column in self.columns)
+        one = record
+        return (one.id, one.prompt, one.text, one.model, one.adapter, one.seed, one.source)
 
     def record(self, values: Sequence[Any]) -> Response:
         # What is in the table was checked when it came in.

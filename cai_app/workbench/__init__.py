@@ -4,16 +4,29 @@ import logging
 import threading
 from collections.abc import Generator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cai_app import constitution as constitutions
-from cai_app import critique, judge
+from cai_app import critique, files, judge
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
 from cai_app.errors import BusyError, CaiError, InputError
-from cai_app.records import ModelInfo, Step, Transcript
+from cai_app.records import (
+    AuditOptions,
+    AuditReport,
+    Blind,
+    Comparison,
+    LabelOptions,
+    ModelInfo,
+    Queue,
+    Rater,
+    RunInfo,
+    Step,
+    Transcript,
+)
 from cai_app.settings import Settings
-from cai_app.workbench import examples, lineage
+from cai_app.workbench import audit, data, examples, labelling, lineage
 from cai_app.workbench.constitution import Workshop
 from cai_app.workbench.models import Models, Opener
 from cai_app.workbench.runs import Runs
@@ -26,7 +39,9 @@ from cai_app.workbench.shapes import (
 )
 
 if TYPE_CHECKING:
+    from cai_app.formats import ReadOptions
     from cai_app.store import IngestedRun, Store
+    from cai_app.workbench.audit import Rating
 
 __all__ = [
     "Workbench",
@@ -47,6 +62,7 @@ class Workbench:
         self.settings = settings
         self._models = Models(settings, opener)
         self._store: Store | None = None
+        self._audits = audit.Audits()
         self._opening = threading.Lock()
         # Why finished runs could not be taken in the last time; '' where they could.
         self.trouble = ""
@@ -114,6 +130,78 @@ class Workbench:
         return lineage.trace(
             id, store=self.store, settings=self.settings, current=self.current_versions()
         )
+
+    def import_file(self, format: str, path: Path, options: "ReadOptions") -> "data.Imported":
+        """Take a file's rows into the store; see `data.import_file`."""
+        self._check_may_keep()
+        return data.import_file(self.store, format, path, options)
+
+    def preview(self, format: str, path: Path, options: "ReadOptions") -> "data.Preview":
+        """The first rows of a file as an import would take them."""
+        return data.preview(format, path, options)
+
+    def export_file(
+        self, format: str, path: Path, *, source: str | None = None, rater: str | None = None
+    ) -> "data.Exported":
+        """Write rows of the store to a new file; see `data.export_file`."""
+        return data.export_file(self.store, format, path, source=source, rater=rater)
+
+    def source_task(self, source: str, options: LabelOptions) -> labelling.Task:
+        """Comparisons of a source or run, to be labelled."""
+        return labelling.of_source(self.store, source, options)
+
+    def file_task(self, path: str, options: LabelOptions) -> labelling.Task:
+        """Comparisons of a file, to be labelled."""
+        return labelling.of_file(path, options, self.settings)
+
+    def retry_task(self, run: str, *, max_tokens: int | None = None) -> labelling.Task:
+        """What a label run has left unscored, to be labelled again."""
+        return labelling.of_unscored(self.store, self.settings, run, max_tokens)
+
+    def plan_label(self, task: labelling.Task) -> labelling.LabelPlan:
+        """What labelling would do, need and take."""
+        return labelling.plan(task, self.settings, self.open)
+
+    def label(self, task: labelling.Task) -> RunInfo:
+        """Queue a run that labels."""
+        return self.runs.start(labelling.prepare(task, self.settings))
+
+    def audit(self, asked: AuditOptions) -> AuditReport:
+        """An AI rater against people; see `audit.audit`."""
+        return self._audits.audit(self.store, asked)
+
+    def write_report(self, found: AuditReport, path: Path) -> None:
+        """An audit as one HTML file; an older one in its place is replaced."""
+        from cai_app.workbench.audit.page import page
+
+        files.replace(path, page(self.store, found))
+
+    def draw_queue(self, ai: str, wanted: Queue) -> Queue:
+        """Draw a spot-check of what an AI rater has labelled; `wanted.ai` is filled in."""
+        from cai_app.workbench.audit import choose_ai, draw
+
+        self._check_may_keep()
+        rater = choose_ai(self.store, ai)
+        return draw(self.store, rater, wanted.model_copy(update={"ai": rater.id}))
+
+    def rating(self, queue: str, rater: str, *, blind: Blind) -> "Rating":
+        """A person at a queue, by its id or name; see `audit.Rating`."""
+        from cai_app.workbench.audit import Rating
+
+        self._check_may_keep()
+        found = self.store.queues.find(queue)
+        if found is None:
+            raise InputError(f"there is no queue {queue!r}; draw one first")
+        return Rating(self.store, found, Rater(kind="human", name=rater), blind=blind)
+
+    def saw(self, rater: str, comparison: Comparison) -> None:
+        """That a person has seen an AI judge this pair: it leaves that person's queues."""
+        person = Rater(kind="human", name=rater)
+        self.store.queues.reveal(person.id, [comparison.id])
+
+    def _check_may_keep(self) -> None:
+        if self.read_only:
+            raise InputError("this Space keeps nothing; copy it, or run it on your own machine")
 
     def open(self, spec: str) -> Backend:
         """The backend of a spec, opened once; its verbs wait until the weights are loaded."""

@@ -1,0 +1,49 @@
+"""Agreement of AI labels with people's: pure functions of arrays, numbers with intervals."""
+
+from cai_app.agreement.biases import Orders, longer_wins, orders
+from cai_app.agreement.calibration import Bin, Calibration, brier, calibration
+from cai_app.agreement.corrected import Corrected, Sample, corrected, more_labels
+from cai_app.agreement.intervals import (
+    Estimate,
+    Floats,
+    Interval,
+    Ints,
+    bounded_mean,
+    codes,
+    holm,
+    wilson,
+)
+from cai_app.agreement.raters import alpha, hard, kappa, rate, scores, sides, turned
+from cai_app.agreement.slices import FEW, Slice, slices
+
+__all__ = [
+    "FEW",
+    "Bin",
+    "Calibration",
+    "Corrected",
+    "Estimate",
+    "Floats",
+    "Interval",
+    "Ints",
+    "Orders",
+    "Sample",
+    "Slice",
+    "alpha",
+    "bounded_mean",
+    "brier",
+    "calibration",
+    "codes",
+    "corrected",
+    "hard",
+    "holm",
+    "kappa",
+    "longer_wins",
+    "more_labels",
+    "orders",
+    "rate",
+    "scores",
+    "sides",
+    "slices",
+    "turned",
+    "wilson",
+]

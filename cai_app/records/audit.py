@@ -1,0 +1,75 @@
+"""Spot-checks: queues, and what people answer."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from cai_app.records.base import Record
+from cai_app.records.rows import Rater, Seed, hashed
+
+Answered = Literal["a", "b", "tie", "both_bad", "skip", "undone"]
+Blind = Literal["server", "page", "revealed"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Queue(Record):
+    """A spot-check: what was drawn from what an AI rater had labelled, and how it is served.
+
+    `reveal` says when a rater sees the AI's answers: at the end of the queue, or after each item,
+    from which on that rater's labels no longer count as blind.
+    """
+
+    name: str
+    ai: str
+    rule: str
+    wanted: int
+    floor: Share = 0.25
+    seed: Seed = 0
+    overlap: Share = 0.2
+    repeats: Share = 0.05
+    reveal: Literal["end", "item"] = "end"
+    source: str | None = None
+
+    @property
+    def id(self) -> str:
+        """A hash of all of it: the same queue is drawn once."""
+        return hashed("queue", self.model_dump(mode="json"))
+
+
+class QueueRow(Record):
+    """One row of a queue's frozen pool; `place` is None where it was not drawn."""
+
+    queue: str
+    comparison: str
+    probability: float
+    place: int | None = None
+    p: float
+    gap: float | None = None
+    spread: float | None = None
+    principle: str | None = None
+    question: str | None = None
+
+
+class Answer(Record):
+    """What a person answered to a row of a queue.
+
+    `answer` is about the stored sides; `swapped` says that they were shown the other way round.
+    """
+
+    queue: str
+    comparison: str
+    rater: Rater
+    answer: Answered
+    swapped: bool
+    blind: Blind
+    time: AwareDatetime
+    repeat: bool = False
+    label: str | None = None
+    note: str | None = None
+    lead_ms: int | None = None
+
+    @property
+    def id(self) -> str:
+        """A hash of who answered what, and when."""
+        asked = (self.queue, self.comparison, self.rater.id, self.repeat)
+        return hashed("answer", *asked, self.answer, self.time.timestamp())

@@ -1,0 +1,149 @@
+"""Queues of spot-checks, their frozen pools, and what people answered."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cai_app.records import Answer, Label, Queue, QueueRow
+from cai_app.store.connection import Connection
+from cai_app.store.labels import Labels
+from cai_app.store.table import Table
+
+
+class Queues(Table[Queue]):
+    """The table `queues`, and what belongs to one."""
+
+    name = "queues"
+    columns = (
+        "id", "name", "ai", "rule", "wanted", "floor", "seed", "overlap", "repeats", "reveal",
+        "source",
+    )  # fmt: skip
+
+    def __init__(self, db: Connection, labels: Labels) -> None:
+        super().__init__(db)
+        self.labels = labels
+
+    def values(self, record: Queue) -> tuple[Any, ...]:
+        return tuple(getattr(record, column) for column in self.columns)
+
+    def record(self, values: Sequence[Any]) -> Queue:
+        return Queue(**dict(zip(self.columns[1:], values[1:], strict=True)))
+
+    def create(self, queue: Queue, rows: Iterable[QueueRow]) -> bool:
+        """Add a queue with its pool, at once; False where it is there already."""
+        columns = list(QueueRow.model_fields)
+        with self.db.cursor() as cursor:
+            self.stage(cursor, [queue])
+            cursor.execute(
+                "CREATE TEMP TABLE staged_queue_rows AS SELECT * FROM queue_rows LIMIT 0"
+            )
+            with cursor.appender("staged_queue_rows", columns=columns) as appender:
+                appender.append_rows([tuple(getattr(row, c) for c in columns) for row in rows])
+            with self.db.transaction(cursor):
+                added = self.merge(cursor)
+                if added:
+                    cursor.execute(
+                        "INSERT INTO queue_rows SELECT * FROM staged_queue_rows"
+                    ).fetchall()
+        return bool(added)
+
+    def all(self) -> list[Queue]:
+        """Every queue, the newest first."""
+        return [self.record(row) for row in self._rows("TRUE ORDER BY seq DESC", [])]
+
+    def find(self, id: str) -> Queue | None:
+        """The newest queue by id, a beginning of it, or name."""
+        where = "starts_with(id, ?) OR name = ? ORDER BY seq DESC LIMIT 1"
+        found = self._rows(where, [id, id])
+        return self.record(found[0]) if found else None
+
+    def _rows(self, where: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        with self.db.cursor() as cursor:
+            return cursor.execute(
+                f"SELECT {', '.join(self.columns)} FROM queues WHERE {where}", values
+            ).fetchall()
+
+    def served(self, queue: str) -> list[str]:
+        """The drawn comparisons in the order of serving."""
+        with self.db.cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT comparison FROM queue_rows WHERE queue = ? AND place IS NOT NULL "
+                "ORDER BY place",
+                [queue],
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def question(self, queue: str, comparison: str) -> str | None:
+        """What the AI was asked about a row; nothing of what it answered."""
+        with self.db.cursor() as cursor:
+            row = cursor.execute(
+                "SELECT question FROM queue_rows WHERE queue = ? AND comparison = ?",
+                [queue, comparison],
+            ).fetchone()
+        return row[0] if row else None
+
+    def said(self, queue: str, comparisons: Sequence[str]) -> dict[str, float]:
+        """What the AI had said of some rows when the queue was drawn."""
+        with self.db.cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT comparison, p FROM queue_rows WHERE queue = $queue "
+                "AND comparison IN (SELECT unnest($comparisons))",
+                {"queue": queue, "comparisons": list(comparisons)},
+            ).fetchall()
+        return {row[0]: row[1] for row in rows}
+
+    def answer(self, given: Answer, label: Label | None) -> None:
+        """Add an answer and the label that it becomes, at once. Durable on return."""
+        columns = ("id", *Answer.model_fields)
+        values = [given.id, *(getattr(given, name) for name in Answer.model_fields)]
+        values[columns.index("rater")] = given.rater.id
+        with self.db.cursor() as cursor:
+            self.labels.stage(cursor, [label] if label else [])
+            self.labels.raters.stage(cursor, [given.rater])
+            with self.db.transaction(cursor):
+                self.labels.merge(cursor)
+                cursor.execute(
+                    f"INSERT INTO answers (seq, {', '.join(columns)}) SELECT "
+                    f"(SELECT coalesce(max(seq), 0) + 1 FROM answers), "
+                    f"{', '.join('?' * len(columns))} ON CONFLICT DO NOTHING",
+                    values,
+                ).fetchall()
+
+    def answers(self, queue: str) -> list[dict[str, Any]]:
+        """The answers that count, the oldest first, as rows of `latest_answers`."""
+        with self.db.cursor() as cursor:
+            found = cursor.execute(
+                "SELECT comparison, rater, repeat, answer, swapped, label, note, lead_ms, blind "
+                "FROM latest_answers WHERE queue = ? ORDER BY seq",
+                [queue],
+            )
+            names = [column[0] for column in found.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def reveal(self, rater: str, comparisons: Iterable[str], *, queue: str | None = None) -> None:
+        """That a person has seen what the AI says of these. Durable on return."""
+        with self.db.cursor() as cursor, self.db.transaction(cursor):
+            for comparison in comparisons:
+                cursor.execute(
+                    "INSERT INTO reveals (rater, comparison, queue) VALUES (?, ?, ?)",
+                    [rater, comparison, queue],
+                ).fetchall()
+
+    def revealed(self, rater: str, *, queue: str | None = None) -> set[str]:
+        """Comparisons of which a person has seen what the AI says, anywhere or in one queue."""
+        with self.db.cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT DISTINCT comparison FROM reveals WHERE rater = $rater "
+                "AND ($queue IS NULL OR queue = $queue)",
+                {"rater": rater, "queue": queue},
+            ).fetchall()
+        return {row[0] for row in rows}
+
+    def version(self) -> tuple[int, int]:
+        """Changes whenever a label or an answer is added: what was computed before is old then."""
+        with self.db.cursor() as cursor:
+            row = cursor.execute(
+                "SELECT (SELECT coalesce(max(seq), 0) FROM labels), "
+                "(SELECT coalesce(max(seq), 0) FROM answers)"
+            ).fetchone()
+        assert row
+        return row[0], row[1]

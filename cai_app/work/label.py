@@ -1,0 +1,169 @@
+"""label: comparisons judged under a constitution (CAI 4.1), in batches, every row accounted for.
+
+Batches are the same however often the run is broken off, and every comparison has its own seed, so
+a resumed run writes exactly the rows of an unbroken one. A label keeps raw p for each order;
+averaging, clamping and thresholds belong to whoever uses it.
+"""
+
+import hashlib
+import json
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from cai_app import constitution as constitutions
+from cai_app import files, judge, prompts
+from cai_app.backends import adapter_hash, open_backend
+from cai_app.backends.base import Backend
+from cai_app.constitution import Constitution
+from cai_app.errors import CaiError
+from cai_app.records import Label, LabelOptions, PrincipleVerdict, Rater
+from cai_app.work import checkpoints
+from cai_app.work.distribution import Distribution
+from cai_app.work.program import main
+from cai_app.work.progress import Run, Stopped
+
+log = logging.getLogger(__name__)
+
+OUTPUTS = ("outputs.jsonl",)
+# Less often than this, nothing is lost that a few seconds cannot write again.
+CHECKPOINT_EVERY = 2.0  # seconds
+
+
+def label(run: Run) -> None:
+    """Write outputs.jsonl: labels, and comparisons that the store does not know yet."""
+    run.hold_device()
+    job = Job(run)
+    try:
+        run.set("running", unit="comparisons", outputs=OUTPUTS)
+        job.report(job.first)
+        for number in range(job.first, len(job.pairs), job.options.batch):
+            job.write(number)
+    finally:
+        job.backend.close()
+
+
+class Job:
+    """What stays the same over the batches, and how far they are."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.options = LabelOptions(**run.config.options)
+        snapshot = run.input("inputs.constitution.yaml")
+        self.constitution: Constitution = constitutions.parse(
+            snapshot.read_text(encoding="utf-8"), snapshot.name
+        )
+        ref, adapter = self.constitution.ref, adapter_hash(self.options.backend, run.settings)
+        run.check_same("template_hash", prompts.template_hash())
+        run.check_same("constitution", f"{ref.name}@{ref.hash}")
+        run.check_same("adapter_hash", adapter or "none")
+        self.pairs, _ = files.read_rows(run.input("inputs.pairs.jsonl"))
+        self.seen = Distribution()
+        self.first = 0
+        state = checkpoints.restore(run.path, OUTPUTS)
+        if state is not None:
+            self.first, self.seen = state["first"], Distribution.of(state["seen"])
+        self._saved = time.monotonic()
+        self.time = datetime.fromtimestamp(run.config.created, UTC)
+        self.backend: Backend = open_backend(self.options.backend, run.settings)
+        self.rater = Rater(
+            kind="ai",
+            backend=self.backend.spec,
+            adapter_hash=adapter,
+            constitution=ref,
+            template_hash=prompts.template_hash(),
+            few_shot=self.options.few_shot,
+            cot=self.options.cot,
+        )
+
+    def write(self, first: int) -> None:
+        """One batch: its verdicts, then its rows, then a checkpoint."""
+        rows = self.pairs[first : first + self.options.batch]
+        try:
+            with self.run.interruptible():
+                verdicts = self._verdicts(rows)
+        except (Stopped, CaiError):
+            self._save(first, due=True)
+            raise
+        written: list[dict[str, Any]] = []
+        for row, found in zip(rows, verdicts, strict=True):
+            if record := row.get("record"):
+                written.append({"type": "comparison", **record})
+            written += [self._row(row["id"], verdict) for verdict in found]
+            self.seen.add(found)
+        files.append(self.run.path / OUTPUTS[0], written)
+        done = first + len(rows)
+        self._save(done, due=done == len(self.pairs))
+        self.report(done)
+        self.run.log_metrics(done, rate=self.run.status.rate, **self.seen.numbers())
+        log.info("%d of %d comparisons", done, len(self.pairs))
+
+    def report(self, done: int) -> None:
+        """Progress counts comparisons."""
+        self.run.report(done, len(self.pairs), **self.seen.summary())
+
+    def _verdicts(self, rows: Sequence[dict[str, Any]]) -> list[tuple[PrincipleVerdict, ...]]:
+        options = self.options
+        asked = [
+            judge.Asked(
+                prompt=row["prompt"], a=row["a"], b=row["b"], seed=row_seed(options.seed, row["id"])
+            )
+            for row in rows
+        ]
+        return judge.compare_many(
+            self.backend,
+            self.constitution,
+            asked,
+            judge_config(options),
+            settings=self.run.settings,
+            orders=options.orders,
+        )
+
+    def _row(self, subject: str, verdict: PrincipleVerdict) -> dict[str, Any]:
+        made = Label(
+            about="comparison",
+            subject=subject,
+            kind="preference",
+            rater=self.rater,
+            value=verdict.p_a,
+            unscored_reason=verdict.unscored_reason,
+            orders=verdict.orders,
+            principle=verdict.id,
+            question=verdict.question,
+            run=self.run.config.id,
+            seed=row_seed(self.options.seed, subject),
+            time=self.time,
+        )
+        return {"type": "label", **json.loads(made.model_dump_json(exclude_none=True))}
+
+    def _save(self, first: int, *, due: bool) -> None:
+        """A checkpoint, unless the last one is only a moment old."""
+        if not due and time.monotonic() - self._saved < CHECKPOINT_EVERY:
+            return
+        state = {"first": first, "seen": self.seen.state()}
+        checkpoints.save(self.run.path, state, outputs=OUTPUTS)
+        self._saved = time.monotonic()
+
+
+def judge_config(options: LabelOptions) -> judge.JudgeConfig:
+    """How the judge is asked; no clamp, as labels keep raw p."""
+    return judge.JudgeConfig(
+        principle=None if options.principle == "drawn" else options.principle,
+        few_shot=options.few_shot,
+        cot=options.cot,
+        max_tokens=options.max_tokens,
+        temperature=options.temperature,
+    )
+
+
+def row_seed(seed: int, id: str) -> int:
+    """The seed of one comparison, wherever it stands: `judge --seed` with it asks the same."""
+    digest = hashlib.sha256(f"{seed}-{id}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+if __name__ == "__main__":
+    sys.exit(main(label, sys.argv[1:], what="label: comparisons judged under a constitution"))

@@ -1,0 +1,68 @@
+"""Drawing a spot-check queue from what an AI rater has labelled; its pool is frozen with it."""
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from cai_app import spotcheck
+from cai_app.errors import InputError
+from cai_app.records import Queue, QueueRow, Rater
+
+if TYPE_CHECKING:
+    from cai_app.store import Store
+    from cai_app.store.audit import PoolColumns
+
+Reveal = Literal["end", "item"]
+
+
+def draw(store: "Store", ai: Rater, wanted: Queue) -> Queue:
+    """Freeze the pool, draw from it with known chances, and keep both; the same queue only once.
+
+    Of a comparison that was judged under several principles, one is drawn for the question; its p
+    is that principle's. Raises InputError where there is nothing to draw from.
+    """
+    from cai_app.store import audit
+
+    if wanted.rule not in get_args(spotcheck.Rule):
+        raise InputError(f"rule {wanted.rule!r}: choose one of {', '.join(spotcheck.RULES)}")
+    columns = audit.pool(store, ai.id)
+    if wanted.source is not None:
+        kept = columns.source == wanted.source
+        columns = type(columns)(*(column[kept] for column in columns))
+    asked = audit.one_question_each(store, ai.id, wanted.seed)
+    questions = [asked.get(id, (None, None, None)) for id in columns.comparison]
+    own = np.array([p for p, _, _ in questions], dtype=np.float64)
+    p = np.where(np.isfinite(own), own, columns.p)
+    found = _pool(columns, p, [principle for _, principle, _ in questions])
+    rule: spotcheck.Rule = wanted.rule  # type: ignore[assignment]
+    drawn = spotcheck.draw(found, rule, wanted.wanted, seed=wanted.seed, floor=wanted.floor)
+    place = {int(row): number for number, row in enumerate(drawn.order)}
+    rows = (
+        QueueRow.model_construct(
+            queue=wanted.id,
+            comparison=id,
+            probability=float(drawn.probabilities[n]),
+            place=place.get(n),
+            p=float(p[n]),
+            gap=float(found.gap[n]),
+            spread=float(found.spread[n]),
+            principle=questions[n][1],
+            question=questions[n][2],
+        )
+        for n, id in enumerate(columns.comparison)
+    )
+    store.queues.create(wanted, rows)
+    return wanted
+
+
+def _pool(
+    columns: "PoolColumns", p: spotcheck.Floats, principles: list[str | None]
+) -> spotcheck.Pool:
+    return spotcheck.Pool(
+        ids=list(columns.comparison),
+        p=p,
+        principles=principles,
+        gap=np.nan_to_num(np.abs(columns.p_a_first - columns.p_b_first)),
+        spread=np.nan_to_num(columns.spread),
+        other=np.zeros(len(p)),
+    )

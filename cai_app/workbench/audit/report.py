@@ -1,0 +1,252 @@
+"""The audit itself: from matched answers to the report. Every number uses the sampling weights."""
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cai_app import agreement, spotcheck
+from cai_app.agreement import Estimate, Floats, Sample
+from cai_app.records import AuditOptions, AuditReport
+from cai_app.records.report import (
+    BinFigure,
+    Ci,
+    CorrectedFigures,
+    Figure,
+    Kappa,
+    Needed,
+    Skips,
+    SliceFigure,
+)
+from cai_app.workbench.audit.choosing import Chosen, choose
+from cai_app.workbench.audit.matched import DIMENSIONS, Matched, Pool, match, names, numbers, pooled
+
+if TYPE_CHECKING:
+    from cai_app.store import Store
+
+_SHOWN = ("principle", "source", "confidence", "length")
+
+
+def audit(store: "Store", asked: AuditOptions) -> AuditReport:
+    """An AI rater against people. Raises InputError where there is nobody to compare."""
+    from cai_app.store import audit as columns
+
+    chosen = choose(store, asked)
+    queue = chosen.queue.id if chosen.queue else None
+    return audited(store, asked, chosen, pooled(columns.pool(store, chosen.ai.id, queue)))
+
+
+def audited(store: "Store", asked: AuditOptions, chosen: Chosen, pool: Pool) -> AuditReport:
+    """`audit` of those who were chosen, over a pool that was read before."""
+    by = asked.slice if asked.slice in DIMENSIONS else None
+    found = match(store, chosen, pool, None if by else asked.slice)
+    values = _values(found, asked.seed)
+    skips = _skips(store, chosen, found)
+    corrected = _corrected(found, asked.seed)
+    plain: dict[str, Any] = {name: values[name].value for name in _PLAIN}
+    return AuditReport(
+        ai=chosen.ai,
+        human=chosen.people,
+        against="reference" if chosen.people[0].kind == "reference" else "human",
+        queue=chosen.queue.id if chosen.queue else None,
+        sampling=_sampling(chosen),
+        pool=len(found.pool.p),
+        n=len(found.row),
+        comparisons=len(np.unique(found.row)),
+        ci=values["agreement"].ci,
+        kappa=Kappa(ties_out=values["kappa_out"].value, ties_half=values["kappa_half"].value),
+        human_human_pairs=values["human_human"].n,
+        corrected=corrected,
+        needed=_needed(found, corrected, values["agreement"], asked.width),
+        skips=skips,
+        left_out=found.left_out,
+        intervals={name: one.ci for name, one in values.items() if one.ci is not None},
+        unweighted_ci=values["unweighted"].ci,
+        calibration=_bins(found),
+        slices=tuple(one for name in ([by] if by else _SHOWN) for one in _slices(found, name)),
+        **plain,
+    )
+
+
+_PLAIN = (
+    "agreement", "agreement_ties_out", "unweighted", "alpha", "human_alpha", "human_human", "ece",
+    "brier", "order_gap", "first_gain", "flip_rate", "longer_wins", "human_longer_wins", "always_a",
+)  # fmt: skip
+
+
+def _sampling(chosen: Chosen) -> str:
+    if chosen.queue is None:
+        return "as if by chance: these labels were drawn by nobody"
+    return f"{chosen.queue.rule}, with known chances, served in random order"
+
+
+def _values(found: Matched, seed: int) -> dict[str, Estimate]:
+    """All numbers with intervals, by name."""
+    human, ai = found.human, agreement.hard(found.ai)
+    weights, clusters = found.weights, found.clusters
+    score = agreement.scores(human, ai)
+    decided = (human != 0.5) & (ai != 0.5)
+    swapped = agreement.sides(list(found.pool.comparison[found.row]), seed)
+    turned = [agreement.turned(answers, swapped) for answers in (human, ai)]
+    a_length, b_length = found.pool.a_length[found.row], found.pool.b_length[found.row]
+    confidence = np.maximum(found.ai, 1 - found.ai)
+    calibrated = agreement.calibration(confidence, score, weights, clusters, low=0.5)
+    asked = agreement.orders(
+        found.pool.p_a_first,
+        found.pool.p_b_first,
+        np.ones(len(found.pool.p)),
+        agreement.codes(found.prompts),
+    )
+    plain = agreement.rate(score, np.ones(len(score)), np.arange(len(score)))
+    everybody, people = _alphas(found, swapped)
+    return {
+        "agreement": agreement.rate(score, weights, clusters),
+        "agreement_ties_out": agreement.rate(
+            score[decided], weights[decided], agreement.codes(clusters[decided])
+        ),
+        "unweighted": plain,
+        "kappa_out": agreement.kappa(turned[0], turned[1], weights, clusters, ties="out"),
+        "kappa_half": agreement.kappa(turned[0], turned[1], weights, clusters, ties="half"),
+        "alpha": everybody,
+        "human_alpha": people,
+        "human_human": _between_people(found),
+        "ece": calibrated.ece,
+        "brier": agreement.brier(found.ai, human, weights, clusters),
+        "order_gap": asked.gap,
+        "first_gain": asked.first_gain,
+        "flip_rate": asked.flip_rate,
+        "longer_wins": agreement.longer_wins(ai, a_length, b_length, weights, clusters),
+        "human_longer_wins": agreement.longer_wins(human, a_length, b_length, weights, clusters),
+        "always_a": agreement.rate(turned[0], weights, clusters),
+    }
+
+
+def _alphas(found: Matched, swapped: np.typing.NDArray[np.bool_]) -> tuple[Estimate, Estimate]:
+    """Krippendorff's alpha of the people with the AI among them, and of the people alone."""
+    human = agreement.turned(found.human, swapped)
+    people = agreement.alpha(found.row, human, found.weights, found.clusters)
+    rows, first = np.unique(found.row, return_index=True)
+    own = agreement.turned(agreement.hard(found.ai), swapped)[first]
+    everybody = agreement.alpha(
+        np.concatenate([found.row, rows]),
+        np.concatenate([human, own]),
+        np.concatenate([found.weights, found.weights[first]]),
+        np.concatenate([found.clusters, found.clusters[first]]),
+    )
+    return everybody, people
+
+
+def _between_people(found: Matched) -> Estimate:
+    """How often two people agree: the band behind the AI's bar."""
+    together: dict[int, list[int]] = {}
+    for place, row in enumerate(found.row):
+        together.setdefault(int(row), []).append(place)
+    pairs = [pair for places in together.values() for pair in combinations(places, 2)]
+    if not pairs:
+        return Estimate(None, None, 0)
+    one, other = (np.array(side) for side in zip(*pairs, strict=True))
+    score = agreement.scores(found.human[one], found.human[other])
+    return agreement.rate(score, found.weights[one], agreement.codes(found.clusters[one]))
+
+
+def _bins(found: Matched) -> tuple[BinFigure, ...]:
+    confidence = np.maximum(found.ai, 1 - found.ai)
+    score = agreement.scores(found.human, agreement.hard(found.ai))
+    made = agreement.calibration(confidence, score, found.weights, found.clusters, low=0.5, bins=5)
+    return tuple(
+        BinFigure(
+            low=one.low,
+            high=one.high,
+            n=one.rate.n,
+            share=one.share,
+            confidence=one.promised,
+            agreement=one.rate.value,
+            ci=one.rate.ci,
+        )
+        for one in made.bins
+    )
+
+
+def _slices(found: Matched, dimension: str) -> list[SliceFigure]:
+    own = names(found, dimension, found.row)
+    score = agreement.scores(found.human, agreement.hard(found.ai))
+    return [
+        SliceFigure(
+            by=dimension,
+            name=one.name,
+            n=one.rate.n,
+            agreement=one.rate.value,
+            ci=one.rate.ci,
+            p_value=one.p_value,
+            few=one.few,
+        )
+        for one in agreement.slices(own, score, found.weights, found.clusters)
+    ]
+
+
+def _corrected(found: Matched, seed: int) -> CorrectedFigures:
+    """Over the frozen pool: P(human = AI label), and the human preference rate."""
+    turned, of = _orientation(found)
+    score = agreement.scores(found.human, agreement.hard(found.ai))
+    preferred = agreement.turned(found.human, turned[found.row])
+    p = agreement.turned(found.pool.p, turned)
+    longer = np.log1p(found.pool.a_length) - np.log1p(found.pool.b_length)
+    length = np.where(turned, -longer, longer)
+    known = [numbers(found, "confidence"), numbers(found, "gap"), np.abs(longer)]
+    agreeing = np.column_stack([*known, found.principles])
+    return CorrectedFigures(
+        agreement=_figure(found, score, agreeing, seed),
+        preference=_figure(found, preferred, np.column_stack([p, length]), seed),
+        preference_of=of,
+    )
+
+
+def _figure(found: Matched, values: Floats, features: Floats, seed: int) -> Figure | None:
+    """Each comparison once: of several people, their mean."""
+    if not len(values):
+        return None
+    rows, place = np.unique(found.row, return_inverse=True)
+    counts = np.bincount(place.reshape(-1))
+    y = np.bincount(place.reshape(-1), weights=values) / counts
+    own = agreement.codes(found.prompts[rows])
+    made = agreement.corrected(
+        Sample(rows, y, found.probabilities[rows], own), features.astype(np.float64), seed=seed
+    )
+    if made is None:
+        return None
+    return Figure(estimate=made.estimate, ci=made.ci, n=len(rows), tuning=made.tuning)
+
+
+def _orientation(found: Matched) -> tuple[np.typing.NDArray[np.bool_], str]:
+    """Whether a row is turned, and what its first side then is: a model, where two compete."""
+    pool = found.pool
+    both = {*zip(pool.a_model, pool.b_model, strict=True)}
+    models = {one for pair in both for one in pair}
+    if len(models) == 2 and None not in models and all(a != b for a, b in both):
+        first = min(models)
+        return np.array([model != first for model in pool.a_model], dtype=bool), str(first)
+    return np.zeros(len(pool.p), dtype=bool), "stored side a"
+
+
+def _needed(found: Matched, corrected: CorrectedFigures, plain: Estimate, width: float) -> Needed:
+    figure, n = corrected.agreement, len(np.unique(found.row))
+    ci: Ci | None = figure.ci if figure is not None else plain.ci
+    if ci is None:
+        return Needed(width=width, n=None)
+    return Needed(width=width, n=agreement.more_labels(n, width, agreement.Interval(*ci)))
+
+
+def _skips(store: "Store", chosen: Chosen, found: Matched) -> Skips | None:
+    """How much of a queue was skipped, and what that could hide."""
+    if chosen.queue is None:
+        return None
+    people = {one.id for one in chosen.people}
+    skipped = [
+        row["comparison"]
+        for row in store.queues.answers(chosen.queue.id)
+        if row["answer"] == "skip" and row["rater"] in people and not row["repeat"]
+    ]
+    chance = dict(zip(found.pool.comparison, found.probabilities, strict=True))
+    weights = np.array([1 / chance[one] for one in skipped if one in chance])
+    score = agreement.scores(found.human, agreement.hard(found.ai))
+    return Skips(**spotcheck.response(score, found.weights, weights)._asdict())

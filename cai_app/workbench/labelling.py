@@ -1,0 +1,201 @@
+"""What a `label` run is started with: comparisons and constitution snapshotted, options checked."""
+
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import yaml
+
+from cai_app import constitution as constitutions
+from cai_app import formats, jobs, judge
+from cai_app import prompts as rendering
+from cai_app.backends import adapter_hash, describe, memory, parse_spec
+from cai_app.backends.base import Backend
+from cai_app.constitution import Constitution
+from cai_app.errors import InputError
+from cai_app.formats import ReadOptions
+from cai_app.records import Comparison, LabelOptions, Record
+from cai_app.settings import Settings
+from cai_app.workbench.generation import DEVICE, whole_spec
+
+if TYPE_CHECKING:
+    from cai_app.store import Store
+
+PAIRS = "inputs.pairs.jsonl"
+BUILT_IN = "pairs"
+Pair = dict[str, Any]
+_PROBE = 8  # comparisons judged to estimate the time
+_LIKE = ("backend", "cot", "orders", "few_shot")  # options that decide how long one takes
+
+
+class LabelPlan(Record):
+    """What a run would do and need. `seconds` is None where nobody can say, and `seconds_from`
+    says what the estimate is taken from; `memory_free` is None where nobody can say."""
+
+    comparisons: int
+    questions: int
+    backend: str
+    adapter_hash: str | None
+    constitution: str
+    device: int | None
+    memory: int
+    memory_free: int | None
+    fits: bool
+    seconds: float | None
+    seconds_from: str
+
+
+class Task(NamedTuple):
+    """Comparisons to judge, and how."""
+
+    pairs: Sequence[Pair]
+    origin: str
+    options: LabelOptions
+
+
+def of_source(store: "Store", source: str, options: LabelOptions) -> Task:
+    """Comparisons of a source or run in the store."""
+    from cai_app.store import judging
+
+    return Task(judging.pairs(store, source, limit=options.limit), f"source {source}", options)
+
+
+def of_file(path: str, options: LabelOptions, settings: Settings) -> Task:
+    """Comparisons of a JSON-lines file with `prompt`, `a`, `b`, or of the built-in `pairs`.
+
+    Raises InputError naming the first line that cannot be used.
+    """
+    from cai_app.store import judging
+
+    file = settings.data / "prompts" / "pairs.jsonl" if path == BUILT_IN else Path(path)
+    source = ReadOptions(source=path if path == BUILT_IN else file.stem)
+    found: dict[str, Pair] = {}
+    for row in formats.find("jsonl").read(file, source):
+        if row.reason is not None:
+            raise InputError(f"{file.name}, line {row.number}: {row.reason}; mend it, or import it")
+        pairs = [one for one in row.records if isinstance(one, Comparison)]
+        found |= {one.id: judging.pair_of(one) for one in pairs}
+    if not found:
+        raise InputError(f'{file} has no comparisons; write one a line: {{"prompt", "a", "b"}}')
+    return Task(list(found.values())[: options.limit], f"file {path}", options)
+
+
+def of_unscored(store: "Store", settings: Settings, run: str, max_tokens: int | None) -> Task:
+    """What a label run left unscored, asked again in the same way, or with more room."""
+    from cai_app.store import judging
+
+    path = jobs.find(settings, run)
+    config = jobs.config(path)
+    if config.kind != "label":
+        raise InputError(f"run {path.name} is a {config.kind} run; name a label run to retry")
+    known = LabelOptions(**{**config.options, "limit": None})
+    if max_tokens is not None:
+        known = LabelOptions(**{**known.model_dump(), "max_tokens": max_tokens})
+    pairs = judging.unscored(store, path.name)
+    if not pairs:
+        raise InputError(f"run {path.name} has left nothing unscored; there is nothing to retry")
+    return Task(pairs, f"unscored of {path.name}", known)
+
+
+def prepare(task: Task, settings: Settings) -> jobs.NewRun:
+    """The run, ready to be started. Raises InputError for a backend, constitution, principle or
+    few-shot count that cannot be used."""
+    options = task.options.model_copy(update={"backend": whole_spec(task.options.backend)})
+    describe(options.backend, settings)
+    found = checked(options, settings)
+    remote = parse_spec(options.backend).kind == "openai"
+    rows = "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in task.pairs)
+    snapshot = yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return jobs.NewRun(
+        kind="label",
+        options=options.model_dump(mode="json"),
+        inputs={PAIRS: rows.encode(), "inputs.constitution.yaml": snapshot.encode()},
+        provenance={
+            "pairs": task.origin,
+            "constitution": f"{found.name}@{found.hash}",
+            "template_hash": rendering.template_hash(),
+            "adapter_hash": adapter_hash(options.backend, settings) or "none",
+        },
+        device=None if remote else DEVICE,
+        memory=memory.needed(
+            options.backend, settings, rows=min(options.batch, len(task.pairs)) * 2
+        ),
+        total=len(task.pairs),
+        unit="comparisons",
+    )
+
+
+def checked(options: LabelOptions, settings: Settings) -> Constitution:
+    """The constitution, with the principle and the few-shots that were asked for in it."""
+    found = constitutions.load(options.constitution, settings)
+    match options.principle:
+        case "drawn":
+            constitutions.draw(found.preference, random.Random(0))
+        case judge.ALL:
+            if not any(one.enabled for one in found.preference):
+                raise InputError(f"constitution {found.name} has no enabled preference principle")
+        case id:
+            constitutions.pick(found.preference, id, of=found.name)
+    rendering.few_shots("judge_cot" if options.cot else "judge", options.few_shot, settings)
+    return found
+
+
+def plan(task: Task, settings: Settings, open: Callable[[str], Backend]) -> LabelPlan:
+    """What `label` would do. A local model judges a few comparisons for the estimate."""
+    run = prepare(task, settings)
+    free = memory.free(DEVICE) if run.device is not None else None
+    found = constitutions.load(task.options.constitution, settings)
+    principles = sum(one.enabled for one in found.preference)
+    each = principles if task.options.principle == judge.ALL else 1
+    seconds, basis = _seconds(task, settings, None if run.device is None else open)
+    return LabelPlan(
+        comparisons=len(task.pairs),
+        questions=len(task.pairs) * each * (2 if task.options.orders == "both" else 1),
+        backend=task.options.backend,
+        adapter_hash=adapter_hash(task.options.backend, settings),
+        constitution=f"{found.name}@{found.hash}",
+        device=run.device,
+        memory=run.memory,
+        memory_free=free,
+        fits=free is None or run.memory <= free,
+        seconds=seconds,
+        seconds_from=basis,
+    )
+
+
+def _seconds(
+    task: Task, settings: Settings, open: Callable[[str], Backend] | None
+) -> tuple[float | None, str]:
+    """How long it may take, and how that is known: from an earlier run like it, or from a try."""
+    several = task.options.principle == judge.ALL
+    for info in jobs.list_all(settings):
+        if info.kind != "label" or info.state != "done" or not info.started or not info.done:
+            continue
+        options = LabelOptions(**jobs.config(Path(info.path)).options)
+        alike = all(getattr(options, n) == getattr(task.options, n) for n in _LIKE)
+        if alike and (options.principle == judge.ALL) == several:
+            took = ((info.ended or info.updated) - info.started) / info.done
+            return took * len(task.pairs), f"run {info.id}"
+    if open is None:
+        return None, "no earlier run like it, and a remote model is not tried for an estimate"
+    some = [
+        judge.Asked(prompt=pair["prompt"], a=pair["a"], b=pair["b"])
+        for pair in task.pairs[: _PROBE + 1]
+    ]
+    backend, found = open(task.options.backend), checked(task.options, settings)
+    config = judge.JudgeConfig(
+        principle=None if task.options.principle == "drawn" else task.options.principle,
+        few_shot=task.options.few_shot,
+        cot=task.options.cot,
+        max_tokens=task.options.max_tokens,
+    )
+    judge.compare_many(backend, found, some[:1], config, settings=settings)  # few-shots are read
+    begun = time.perf_counter()
+    judge.compare_many(
+        backend, found, some[1:] or some, config, settings=settings, orders=task.options.orders
+    )
+    each = (time.perf_counter() - begun) / len(some[1:] or some)
+    return each * len(task.pairs), f"{len(some[1:] or some)} comparisons judged just now"
