@@ -25,8 +25,7 @@ from cai_app.workbench import Workbench
 
 # What the workshop asks of the shipped model. Privacy: share of leaks that a critique names.
 LEAST = {"invert": 0.70, "privacy": 0.70}
-# The shipped weights give every label within 0.2 of even, whatever is asked: nothing is clear.
-MISSED = {"invert"}
+MISSED: set[str] = set()
 PAIRS = 40
 SECONDS, FIRST = 60.0, 3.0  # 200 pairs, one principle reworded, on two idle cores
 
