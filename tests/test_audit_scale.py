@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from test_store_scale import FILL
 
+from cai_app.bench.rows import FILL
 from cai_app.records import AuditOptions, Queue, Rater
 from cai_app.store import Store
 from cai_app.workbench.audit import Audits, Rating, draw

@@ -24,7 +24,7 @@ Pages = dict[str, dict[str, Callable[["Store"], Any]]]
 _WORDS = (
     "['ask','your','neighbor','to','share','the','wifi','because','it','is','kind','and','safe']"
 )
-_FILL = (
+FILL = (
     "INSERT INTO raters (seq, id, kind, name, backend) VALUES "
     "(1, 'human', 'human', 'ann', NULL), (2, 'ai', 'ai', NULL, 'pocket')",
     "CREATE TEMP TABLE texts AS SELECT i, list_aggregate(list_transform(range(40), "
@@ -54,7 +54,7 @@ _FILL = (
 def fill(store: "Store") -> None:
     """Put the rows into an empty store."""
     with store.db.cursor() as cursor:
-        for statement in _FILL:
+        for statement in FILL:
             with store.db.transaction(cursor):
                 cursor.execute(statement).fetchall()
 
