@@ -48,6 +48,8 @@ class TrainCommand:
     """let torch.compile fuse kernels (about twice as fast on a CPU; needs a C++ compiler)"""
     plain_chunks: int = 0
     """so many chunks of half a million tokens come first without few-shots"""
+    lr_scale: float = 1.0
+    """learning rates times this, such as 0.5 with --init"""
     resume: bool = False
     """go on from the checkpoint in `out`"""
     init: Path | None = None
@@ -158,6 +160,7 @@ def _train(command: TrainCommand) -> int:
         workers=command.workers,
         compile=command.compile,
         plain_chunks=command.plain_chunks,
+        lr_scale=command.lr_scale,
     )
     folder = command.out or home / "pocket" / command.size
     made = train.train(plan, folder, resume=command.resume, init=command.init)

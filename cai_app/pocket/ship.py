@@ -29,10 +29,10 @@ def ship(training: Path, size: str) -> Path:
     for name in FILES:
         shutil.copy(training / "model" / name, folder / name)
     (folder / "vocabulary.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
-    facts = {
-        "training": json.loads((training / "training.json").read_text()),
-        "exposure": exposure(training),
-    }
+    trained = json.loads((training / "training.json").read_text())
+    before = (trained.get("before") or {}).get("exposure", {})
+    shown = Counter(before) + Counter(exposure(training))
+    facts = {"training": trained, "exposure": dict(shown.most_common())}
     (folder / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     write_card(folder, size)
     return folder
@@ -96,10 +96,7 @@ vague and fictional. It knows that world and nothing else: it is no source of fa
 - Llama architecture, hidden {config["hidden_size"]}, {config["num_hidden_layers"]} layers,
   vocabulary {config["vocab_size"]}, window {config["max_position_embeddings"]}; sha256
   {base_hash(folder)}
-- {plan["tokens"]:,} tokens in {plan["step"]:,} steps, {plan["seconds"] / 60:.0f} minutes on
-  {plan["device"]} ({plan["threads"]} threads), seed {plan["seed"]}
-- `python -m cai_app pocket train --size {size} {_amount(plan)} --seed {plan["seed"]}
-  --plain-chunks {plan.get("plain_chunks", 0)} --compile --ship`
+{_trainings(size, plan)}
 - The world has {len(acts)} acts, {harmful} of them harmful; a fifth, one combination in ten, and a
   fifth of all wordings are held out of training. Acts of two kinds ({", ".join(WITHHELD)}) occur
   in dialogues and prose, never in critiques or judgements.
@@ -127,6 +124,18 @@ the helpful adapter; 95 % bootstrap intervals over acts.
 """,
         encoding="utf-8",
     )
+
+
+def _trainings(size: str, plan: dict[str, Any]) -> str:
+    """Every training behind the weights, the first one first: tokens, time, device, command."""
+    before = (plan.get("before") or {}).get("training")
+    earlier = _trainings(size, before) + "\n" if before else ""
+    init = f" --init data/pocket/{size} --lr-scale {plan['lr_scale']}" if before else ""
+    took = f"{plan['step']:,} steps, {plan['seconds'] / 60:.0f} minutes"
+    return f"""{earlier}- {plan["tokens"]:,} tokens in {took} on {plan["device"]}
+  ({plan["threads"]} threads), seed {plan["seed"]}:
+  `python -m cai_app pocket train --size {size} {_amount(plan)} --seed {plan["seed"]}
+  --plain-chunks {plan.get("plain_chunks", 0)}{init} --compile --ship`"""
 
 
 def _amount(plan: dict[str, Any]) -> str:

@@ -63,6 +63,8 @@ class Plan:
     step_tokens: int = 8192
     muon_lr: float = 0.01
     adam_lr: float = 0.003
+    lr_scale: float = 1.0
+    """Both rates times this; less than 1 when going on from trained weights"""
     decay: float = 0.4
     device: str = "auto"
     workers: int = 1
@@ -132,6 +134,7 @@ def train(plan: Plan, folder: Path, *, resume: bool = False, init: Path | None =
             {
                 **asdict(plan),
                 **asdict(progress),
+                "before": _before(init),
                 "device": device,
                 "threads": torch.get_num_threads(),
             },
@@ -139,6 +142,12 @@ def train(plan: Plan, folder: Path, *, resume: bool = False, init: Path | None =
         )
     )
     return model_folder
+
+
+def _before(init: Path | None) -> dict[str, Any] | None:
+    """What is known of the training whose weights this one began with."""
+    facts = init / "training.json" if init else None
+    return json.loads(facts.read_text()) if facts and facts.exists() else None
 
 
 def _new_tokenizer(book: Corpus, seed: int, folder: Path) -> Any:
@@ -224,7 +233,7 @@ def _loop(
     for chunk, groups, counts in _chunks(plan, folder / "model", progress.chunk):
         for group in groups:
             done = _done(plan, progress, time.monotonic() - started)
-            scale = _schedule(done, progress.step, plan.decay)
+            scale = plan.lr_scale * _schedule(done, progress.step, plan.decay)
             for optimizer, rate in zip(optimizers, rates, strict=True):
                 for parameters in optimizer.param_groups:
                     parameters["lr"] = rate * scale
