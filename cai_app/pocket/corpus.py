@@ -21,18 +21,18 @@ WINDOW = 2048
 HEADS = ("part", "asked", "worth")
 # Share of documents; few-shot documents are several times longer than the rest.
 MIXTURE: dict[str, float] = {
-    "dialogue": 19,
-    "preamble": 7,
-    "chain": 21,
-    "direct": 18,
-    "chain_with_shots": 5,
-    "verdict": 12,
-    "verdict_with_shots": 3,
-    "reasoned": 8,
+    "dialogue": 14,
+    "preamble": 5,
+    "chain": 15,
+    "direct": 13,
+    "chain_with_shots": 3,
+    "verdict": 30,
+    "verdict_with_shots": 5,
+    "reasoned": 9,
     "reasoned_with_shots": 0.8,
-    "counting": 1.5,
+    "counting": 1.2,
     "prose": 1,
-    "echo": 5,
+    "echo": 3,
 }
 # The same without few-shots, for the first part of a training: they are long and teach little.
 PLAIN_MIXTURE = {sort: share for sort, share in MIXTURE.items() if not sort.endswith("_shots")}
