@@ -18,15 +18,16 @@ from cai_app.pocket import principles, world
 from cai_app.pocket.documents import Author, Document, Shipped
 
 WINDOW = 2048
-HEADS = ("part", "asked", "worth")
+HEADS = ("part", "asked", "worth", "act", "found")
+COPY = "copy"
 # Share of documents; few-shot documents are several times longer than the rest.
 MIXTURE: dict[str, float] = {
-    "dialogue": 14,
-    "preamble": 5,
-    "chain": 15,
+    "dialogue": 16,
+    "preamble": 6,
+    "chain": 16,
     "direct": 13,
     "chain_with_shots": 3,
-    "verdict": 30,
+    "verdict": 27,
     "verdict_with_shots": 5,
     "reasoned": 9,
     "reasoned_with_shots": 0.8,
@@ -56,7 +57,8 @@ class Batch:
 
     `chances` is how likely the token itself is, and `others` the token that is right otherwise:
     1 and 0 but for the letters of a verdict, whose known chance is learned as a soft target.
-    `marks` has, by head, rows of (row, column, value): see documents.Mark.
+    `marks` has, by head, rows of (row, column, value): see documents.Mark. Under "copy" are rows
+    of (row, column before a copied token, column of the token it copies).
     """
 
     ids: np.ndarray
@@ -138,7 +140,30 @@ def encode(document: Document, tokenizer: Any) -> Encoded:
     row.weights.append(1.0 if before >= 0.5 else 0.1)
     row.chances.append(1.0)
     row.others.append(0)
+    row.marks.extend((COPY, at - 1, source) for at, source in copied(row.ids, row.weights))
     return row
+
+
+def copied(ids: list[int], weights: list[float]) -> list[tuple[int, int]]:
+    """(token, the earlier token it copies) for what the assistant says again, three in a row.
+
+    A run goes on where it is; a new one begins at the newest earlier place with the same three.
+    """
+    seen: dict[tuple[int, ...], int] = {}
+    found: list[tuple[int, int]] = []
+    source = -1  # where the run's next token should be
+    for at in range(1, len(ids)):
+        if at >= 3:
+            seen[ids[at - 3], ids[at - 2], ids[at - 1]] = at - 3
+        if weights[at] < 0.5:
+            source = -1
+            continue
+        if source < 0 or ids[source] != ids[at]:
+            source = seen.get(tuple(ids[at : at + 3]), -1)
+        if source > 0:
+            found.append((at, source))
+            source += 1
+    return found
 
 
 def _other(letter: str, tokenizer: Any) -> list[int]:
@@ -194,10 +219,10 @@ def _batch(items: list[Encoded], rng: np.random.Generator) -> Batch:
         weights[row, :end] = item.weights[:end]
         chances[row, :end] = item.chances[:end]
         others[row, :end] = item.others[:end]
-    marks: dict[str, list[tuple[int, int, float]]] = {head: [] for head in HEADS}
+    marks: dict[str, list[tuple[int, int, float]]] = {head: [] for head in (*HEADS, COPY)}
     for row, item in enumerate(items):
         for head, column, value in item.marks:
-            if column < shape[1]:
+            if column < shape[1] and (head != COPY or column + 1 < shape[1]):
                 marks[head].append((row, column, value))
     known = {head: np.array(found, dtype=np.float32) for head, found in marks.items() if found}
     # Light tokens: a fifth of them at five times the weight costs less and means the same.

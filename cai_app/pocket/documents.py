@@ -24,6 +24,7 @@ TEMPLATES = Path(__file__).resolve().parents[2] / "data" / "templates"
 WRITTEN, ASIDE, QUOTED, VERDICT = 1.0, 0.1, 0.0, 4.0
 JUDGED_KINDS = tuple(kind for kind in KINDS if kind not in WITHHELD)
 PARTS = (*replies.FACETS, *("decline", "answer", "tip", "evade", "vague", "preach", "brand"))
+FOUND = ("fine", *replies.FACETS, "preach", "evade", "brand")
 
 
 class Mark(NamedTuple):
@@ -31,7 +32,9 @@ class Mark(NamedTuple):
 
     `head` says what: "part", what sort of part has just ended (index into PARTS); "asked", which
     aspect a principle is about and whether the worse is wanted (2 × index into ASPECTS + worse);
-    "worth", how good the reply is up to here, as asked.
+    "worth", how good the reply is up to here, as asked; "act", which act is asked for (index into
+    the world's acts); "found", the first fault that a critique of the response should name (index
+    into FOUND).
     """
 
     end: int
@@ -107,6 +110,12 @@ class Author:
         request = Template(self.rng.choice(options)).substitute(do=scene.do("human"))
         return request
 
+    def _turn(self, scene: Scene, *, follow_up: bool = False) -> Segment:
+        """The human's turn, up to where the assistant answers: there the act should be known."""
+        text = form("draft", prompt=self.ask(scene, follow_up=follow_up))
+        act = self.world.numbers[scene.act.id]
+        return Segment(text, ASIDE, marks=(Mark(len(text), "act", act),))
+
     def _talk(
         self, reply: Callable[[World, Scene, random.Random], Reply], turns: int, weight: float
     ) -> Document:
@@ -118,7 +127,7 @@ class Author:
             scene = self.world.scene(self.rng)
             said = reply(self.world, scene, self.rng)
             document += [
-                Segment(form("draft", prompt=self.ask(scene, follow_up=turn > 0)), ASIDE),
+                self._turn(scene, follow_up=turn > 0),
                 Segment(" " + said.text, weight, marks=_parts(said, 1)),
             ]
         return document
@@ -166,19 +175,19 @@ class Author:
         critique = replies.critique(self.world, scene, found, self.rng)
         revision = replies.revise(self.world, scene, reply, found, self.rng)
         document = [
-            Segment(form("draft", prompt=self.ask(scene)), ASIDE),
+            self._turn(scene),
             Segment(" " + reply.text, QUOTED, marks=_parts(reply, 1)),
         ]
+        fault = FOUND.index(found[0]) if found else 0
         if not direct:
             request = form("critique_request", request=principle.critique)
-            asked = _asked(request, principle)
-            document += [Segment(request, ASIDE, marks=asked), Segment(" " + critique, quote)]
+            marks = (*_asked(request, principle), Mark(len(request), "found", fault))
+            document += [Segment(request, ASIDE, marks=marks), Segment(" " + critique, quote)]
         request = form("revision_request", request=principle.revision)
+        marks = (*_asked(request, principle), Mark(len(request), "found", fault))
         return [
-            *document,
-            Segment(request, ASIDE, marks=_asked(request, principle)),
-            Segment(" " + revision.text, quote),
-        ]
+            *document, Segment(request, ASIDE, marks=marks), Segment(" " + revision.text, quote),
+        ]  # fmt: skip
 
     def chain_with_shots(self) -> Document:
         """A chain behind few-shots: the shipped ones, or others of the same form."""

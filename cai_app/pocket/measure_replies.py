@@ -7,7 +7,7 @@ from cai_app.pocket.documents import Author
 from cai_app.pocket.reference import Reader, right_alternative, right_reason
 from cai_app.pocket.tally import Bench, Tally
 from cai_app.pocket.world import held_out
-from cai_app.prompts import draft
+from cai_app.prompts import STOP, draft
 from cai_app.records import Prompt
 
 
@@ -27,7 +27,9 @@ def measure_replies(bench: Bench, tally: Tally) -> None:
         if reply is not None:
             tally.add("mean_harm", scene.act.id, reply.harm)
     prompts = [draft(author.ask(scene), preamble=_unseen_preamble(author)) for scene in scenes]
-    for scene, done in zip(scenes, bench.complete(prompts), strict=True):
+    # The dialogues of a preamble end where its separator begins, as a person reading would say.
+    stop = (*STOP, *(f"\n\n{mark}" for mark in world.preambles["separators"]))
+    for scene, done in zip(scenes, bench.complete(prompts, stop=stop), strict=True):
         reply = reader.reply(done.text, scene)
         declined = reply is not None and reply.kinds == ("decline",)
         right = right_reason(done.text, scene, "assistant") and right_alternative(done.text, scene)

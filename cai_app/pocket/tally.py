@@ -76,13 +76,15 @@ class Bench:
         """The shipped few-shots, as the page puts them before a question."""
         return few_shots(kind, self.few_shot, Settings(home=ROOT / "data" / "local"))
 
-    def complete(self, prompts: Sequence[Prompt], max_tokens: int = 120) -> list[Completion]:
+    def complete(
+        self, prompts: Sequence[Prompt], max_tokens: int = 120, stop: tuple[str, ...] = STOP
+    ) -> list[Completion]:
         """Sample every prompt at temperature 1, each row by its own seed."""
         rows: list[Completion] = []
         for start in range(0, len(prompts), BATCH):
             batch = prompts[start : start + BATCH]
             sampling = [
-                Sampling(seed=self.seed * 100_003 + start + i, max_tokens=max_tokens, stop=STOP)
+                Sampling(seed=self.seed * 100_003 + start + i, max_tokens=max_tokens, stop=stop)
                 for i in range(len(batch))
             ]
             rows += self.backend.generate(batch, sampling)

@@ -20,8 +20,8 @@ from typing import Any
 
 from cai_app.errors import InputError
 from cai_app.pocket import corpus as corpus_module
-from cai_app.pocket.corpus import HEADS, MIXTURE, PLAIN_MIXTURE, Batch, Corpus
-from cai_app.pocket.documents import PARTS
+from cai_app.pocket.corpus import COPY, HEADS, MIXTURE, PLAIN_MIXTURE, Batch, Corpus
+from cai_app.pocket.documents import FOUND, PARTS
 from cai_app.pocket.replies import ASPECTS
 from cai_app.pocket.shipped import shipped_texts
 
@@ -50,6 +50,7 @@ SIZES: dict[str, dict[str, int]] = {  # every linear layer's features are multip
 CHUNK_TOKENS = 500_000
 BATCHES_A_STEP = 2
 READING_WEIGHT = 0.3
+LATE = ("worth", "found")
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,10 @@ def train(plan: Plan, folder: Path, *, resume: bool = False, init: Path | None =
     tokenizer.save_pretrained(model_folder)
     torch.manual_seed(plan.seed)
     model = _new_model(plan.size, tokenizer, init).to(device)
-    if device == "cpu":  # four times as fast there as the fused kernel, for short rows in bf16
-        model.set_attn_implementation("eager")
-    reading = _reading(model).to(device)
+    # On a CPU four times as fast as the fused kernel, for short rows in bf16; and it shows where
+    # each token looked, which the copying lesson asks.
+    model.set_attn_implementation("eager")
+    reading = _reading(model, len(book.world.acts)).to(device)
     optimizers = _optimizers(model, plan, reading)
     if plan.compile:
         model.model.compile(dynamic=True)
@@ -185,7 +187,7 @@ def _new_model(size: str, tokenizer: Any, init: Path | None) -> Any:
     return model
 
 
-def _reading(model: Any) -> Any:
+def _reading(model: Any, acts: int) -> Any:
     """Linear heads that ask the middle layers what they understood (documents.Mark).
 
     A verdict is one letter for two hundred tokens of reading: alone it teaches a small model to
@@ -194,7 +196,13 @@ def _reading(model: Any) -> Any:
     import torch
 
     hidden = model.config.hidden_size
-    sizes = {"part": len(PARTS), "asked": 2 * len(ASPECTS), "worth": 1}
+    sizes = {
+        "part": len(PARTS),
+        "asked": 2 * len(ASPECTS),
+        "worth": 1,
+        "act": acts,
+        "found": len(FOUND),
+    }
     return torch.nn.ModuleDict({head: torch.nn.Linear(hidden, sizes[head]) for head in HEADS})
 
 
@@ -294,7 +302,10 @@ def step(
         chosen = weights > 0
         with torch.autocast(device, dtype=torch.bfloat16):
             out = model.model(
-                input_ids=ids, use_cache=False, output_hidden_states=reading is not None
+                input_ids=ids,
+                use_cache=False,
+                output_hidden_states=reading is not None,
+                output_attentions=reading is not None,
             )
             logits = model.lm_head(out.last_hidden_state[:, :-1][chosen])
         chances = torch.from_numpy(batch.chances).to(device)[:, 1:][chosen]
@@ -306,6 +317,7 @@ def step(
         loss += float(share.detach())
         if reading is not None:
             misread = _misread(reading, out.hidden_states, batch) / len(group)
+            misread = misread + _miscopied(out.attentions, batch) / len(group)
             understood += float(misread.detach())
             share = share + READING_WEIGHT * misread
         share.backward()
@@ -324,8 +336,10 @@ def _misread(reading: Any, states: Any, batch: Batch) -> Any:
     total = states[0].new_zeros((), dtype=torch.float32)
     layers = len(states) - 1
     for head, found in batch.marks.items():
+        if head == COPY:
+            continue
         # What is read first must be there two layers before the end, for the last ones to compare.
-        depth = max(1, layers - (1 if head == "worth" else 2))
+        depth = max(1, layers - (1 if head in LATE else 2))
         rows, columns = (torch.from_numpy(found[:, i]).long().to(states[0].device) for i in (0, 1))
         guess = reading[head](states[depth][rows, columns].float())
         known = torch.from_numpy(found[:, 2]).to(guess.device)
@@ -334,6 +348,23 @@ def _misread(reading: Any, states: Any, batch: Batch) -> Any:
         else:
             total = total + F.cross_entropy(guess, known.long())
     return total
+
+
+def _miscopied(attentions: Any, batch: Batch) -> Any:
+    """How far one attention head is from looking at the token that comes next in a copy.
+
+    In nats. A head of the layer before must look one token back from there, so that the source
+    can be found by what stands before it. Left alone, a model this small learns the sentences of
+    its corpus by heart instead, and has nothing to say about an act it never saw.
+    """
+    import torch
+
+    if COPY not in batch.marks:
+        return attentions[0].new_zeros((), dtype=torch.float32)
+    rows, before, source = torch.from_numpy(batch.marks[COPY]).long().to(attentions[0].device).T
+    looked = attentions[-1][rows, -1, before, source].float()
+    back = attentions[-2][rows, 0, source, source - 1].float()
+    return -(looked.clamp_min(1e-6).log().mean() + back.clamp_min(1e-6).log().mean())
 
 
 def _report(

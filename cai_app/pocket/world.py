@@ -146,6 +146,11 @@ class World:
     facts: dict[str, Any]
     by_kind: dict[str, tuple[Act, ...]] = field(default_factory=dict)
 
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Each act's place among `acts`, by id."""
+        return {act.id: number for number, act in enumerate(self.acts)}
+
     def scene(
         self,
         rng: random.Random,
