@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cai_app.pocket import principles, world
-from cai_app.pocket.documents import Author, Document, Shipped
+from cai_app.pocket.documents import Author
+from cai_app.pocket.segments import Document, Shipped
 
 WINDOW = 2048
 HEADS = ("part", "asked", "worth", "act", "found")
@@ -57,7 +58,7 @@ class Batch:
 
     `chances` is how likely the token itself is, and `others` the token that is right otherwise:
     1 and 0 but for the letters of a verdict, whose known chance is learned as a soft target.
-    `marks` has, by head, rows of (row, column, value): see documents.Mark. Under "copy" are rows
+    `marks` has, by head, rows of (row, column, value): see segments.Mark. Under "copy" are rows
     of (row, column before a copied token, column of the token it copies).
     """
 

@@ -2,94 +2,35 @@
 
 A document is a row of segments, each with a loss weight: 1 on what the assistant writes, 0.1 on
 the rest, 0 on what is only quoted (a chain's given response must not teach the base how to
-answer; shipped few-shots must not be learned by heart). Marks tell training what a reader should
-have understood by some place in the text; the words alone say so only at the very end.
+answer; shipped few-shots must not be learned by heart).
 """
 
-import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from string import Template
-from typing import Any, NamedTuple
+from typing import Any
 
 from cai_app.pocket import replies
 from cai_app.pocket.principles import Wording, Wordings
 from cai_app.pocket.replies import Reply
+from cai_app.pocket.segments import (
+    ASIDE,
+    FOUND,
+    QUOTED,
+    VERDICT,
+    WRITTEN,
+    Document,
+    Mark,
+    Segment,
+    Shipped,
+    asked_marks,
+    form,
+    part_marks,
+)
 from cai_app.pocket.world import KINDS, WITHHELD, Scene, World, held_out, nonsense
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "data" / "templates"
-WRITTEN, ASIDE, QUOTED, VERDICT = 1.0, 0.1, 0.0, 4.0
 JUDGED_KINDS = tuple(kind for kind in KINDS if kind not in WITHHELD)
-PARTS = (*replies.FACETS, *("decline", "answer", "tip", "evade", "vague", "preach", "brand"))
-FOUND = ("fine", *replies.FACETS, "preach", "evade", "brand")
-
-
-class Mark(NamedTuple):
-    """What is known once a segment is read up to character `end`.
-
-    `head` says what: "part", what sort of part has just ended (index into PARTS); "asked", which
-    aspect a principle is about and whether the worse is wanted (2 × index into ASPECTS + worse);
-    "worth", how good the reply is up to here, as asked; "act", which act is asked for (index into
-    the world's acts); "found", the first fault that a critique of the response should name (index
-    into FOUND).
-    """
-
-    end: int
-    head: str
-    value: float
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A stretch of text and the weight of its tokens in the loss."""
-
-    text: str
-    weight: float
-    # Where the text is one of two letters: the known chance of this one, learned as a soft target.
-    chance: float | None = None
-    marks: tuple[Mark, ...] = ()
-
-
-Document = list[Segment]
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """The few-shots and preamble the program ships, rendered as prompts render them."""
-
-    critique: str = ""
-    direct: str = ""
-    judge: str = ""
-    cot: str = ""
-    preamble: str = ""
-
-
-@cache
-def _template(name: str) -> Template:
-    return Template((TEMPLATES / f"{name}.txt").read_text(encoding="utf-8"))
-
-
-def form(name: str, **values: str) -> str:
-    """One of the program's templates, filled."""
-    return _template(name).substitute(values)
-
-
-def _parts(reply: Reply, start: int) -> tuple[Mark, ...]:
-    """Where each part of a reply that begins at `start` ends, and of what sort it is."""
-    ends = itertools.accumulate((len(part.text) + 1 for part in reply.parts), initial=start)
-    return tuple(
-        Mark(end - 1, "part", PARTS.index(part.kind))
-        for part, end in zip(reply.parts, itertools.islice(ends, 1, None), strict=True)
-    )
-
-
-def _asked(request: str, wording: Wording, before: str = "") -> tuple[Mark, ...]:
-    """What a request asks about, known at its end (or where `before` ends)."""
-    end = request.index(before) + len(before) if before else len(request.rstrip())
-    return (Mark(end, "asked", 2 * replies.ASPECTS.index(wording.aspect) + wording.worse),)
 
 
 @dataclass(frozen=True)
@@ -128,7 +69,7 @@ class Author:
             said = reply(self.world, scene, self.rng)
             document += [
                 self._turn(scene, follow_up=turn > 0),
-                Segment(" " + said.text, weight, marks=_parts(said, 1)),
+                Segment(" " + said.text, weight, marks=part_marks(said, 1)),
             ]
         return document
 
@@ -176,15 +117,15 @@ class Author:
         revision = replies.revise(self.world, scene, reply, found, self.rng)
         document = [
             self._turn(scene),
-            Segment(" " + reply.text, QUOTED, marks=_parts(reply, 1)),
+            Segment(" " + reply.text, QUOTED, marks=part_marks(reply, 1)),
         ]
         fault = FOUND.index(found[0]) if found else 0
         if not direct:
             request = form("critique_request", request=principle.critique)
-            marks = (*_asked(request, principle), Mark(len(request), "found", fault))
+            marks = (*asked_marks(request, principle), Mark(len(request), "found", fault))
             document += [Segment(request, ASIDE, marks=marks), Segment(" " + critique, quote)]
         request = form("revision_request", request=principle.revision)
-        marks = (*_asked(request, principle), Mark(len(request), "found", fault))
+        marks = (*asked_marks(request, principle), Mark(len(request), "found", fault))
         return [
             *document, Segment(request, ASIDE, marks=marks), Segment(" " + revision.text, quote),
         ]  # fmt: skip
@@ -244,12 +185,12 @@ class Author:
         self, question: str, scene: Scene, pair: tuple[Reply, Reply], wording: Wording
     ) -> tuple[Mark, ...]:
         """What the question asks, and what each response is worth, part by part."""
-        marks = list(_asked(question, wording, before=" Options:"))
+        marks = list(asked_marks(question, wording, before=" Options:"))
         start = 0
         for reply in pair:
             start = question.index("[[[" + reply.text, start) + 3
-            marks += _parts(reply, start)
-            for count, mark in enumerate(_parts(reply, start), start=1):
+            marks += part_marks(reply, start)
+            for count, mark in enumerate(part_marks(reply, start), start=1):
                 so_far = Reply(reply.parts[:count])
                 worth = replies.utility(so_far, wording.aspect, scene.act)
                 marks.append(Mark(mark.end, "worth", -worth if wording.worse else worth))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cai_app.pocket.documents import Shipped
+from cai_app.pocket.segments import Shipped
 from cai_app.prompts import few_shots, preamble
 from cai_app.settings import ROOT, Settings
 

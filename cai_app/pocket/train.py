@@ -5,24 +5,20 @@ AdamW on the rest, learning rate flat and then linear to zero, checkpoints to re
 GPU by the same command. Chunks of the corpus are written by other processes meanwhile.
 """
 
-import itertools
 import json
 import logging
 import math
 import os
 import time
-from collections import Counter, deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cai_app.errors import InputError
-from cai_app.pocket import corpus as corpus_module
-from cai_app.pocket.corpus import COPY, HEADS, MIXTURE, PLAIN_MIXTURE, Batch, Corpus
-from cai_app.pocket.documents import FOUND, PARTS
-from cai_app.pocket.replies import ASPECTS
+from cai_app.pocket import chunks
+from cai_app.pocket.corpus import Corpus
+from cai_app.pocket.lessons import reading_heads, step
 from cai_app.pocket.shipped import shipped_texts
 
 log = logging.getLogger(__name__)
@@ -47,10 +43,6 @@ SIZES: dict[str, dict[str, int]] = {  # every linear layer's features are multip
         "num_attention_heads": 5,
     },
 }
-CHUNK_TOKENS = 500_000
-BATCHES_A_STEP = 2
-READING_WEIGHT = 0.3
-LATE = ("worth", "found")
 
 
 @dataclass(frozen=True)
@@ -116,7 +108,7 @@ def train(plan: Plan, folder: Path, *, resume: bool = False, init: Path | None =
     # On a CPU four times as fast as the fused kernel, for short rows in bf16; and it shows where
     # each token looked, which the copying lesson asks.
     model.set_attn_implementation("eager")
-    reading = _reading(model, len(book.world.acts)).to(device)
+    reading = reading_heads(model, len(book.world.acts)).to(device)
     optimizers = _optimizers(model, plan, reading)
     if plan.compile:
         model.model.compile(dynamic=True)
@@ -187,25 +179,6 @@ def _new_model(size: str, tokenizer: Any, init: Path | None) -> Any:
     return model
 
 
-def _reading(model: Any, acts: int) -> Any:
-    """Linear heads that ask the middle layers what they understood (documents.Mark).
-
-    A verdict is one letter for two hundred tokens of reading: alone it teaches a small model to
-    compare only after hundreds of millions of tokens. The heads are thrown away after training.
-    """
-    import torch
-
-    hidden = model.config.hidden_size
-    sizes = {
-        "part": len(PARTS),
-        "asked": 2 * len(ASPECTS),
-        "worth": 1,
-        "act": acts,
-        "found": len(FOUND),
-    }
-    return torch.nn.ModuleDict({head: torch.nn.Linear(hidden, sizes[head]) for head in HEADS})
-
-
 def _optimizers(model: Any, plan: Plan, reading: Any) -> list[Any]:
     import torch
 
@@ -238,7 +211,8 @@ def _loop(
         deque[tuple[float, float]](maxlen=50),
     )
     model.train()
-    for chunk, groups, counts in _chunks(plan, folder / "model", progress.chunk):
+    write = chunks.Writer(plan.seed, folder / "model", plan.step_tokens, plan.plain_chunks)
+    for chunk, groups, counts in chunks.ahead(write, progress.chunk, plan.workers):
         for group in groups:
             done = _done(plan, progress, time.monotonic() - started)
             scale = plan.lr_scale * _schedule(done, progress.step, plan.decay)
@@ -283,90 +257,6 @@ def _schedule(done: float, step: int, decay: float) -> float:
     return min(1.0, (step + 1) / 100, max(0.0, (1 - done) / decay))
 
 
-def step(
-    model: Any, group: list[Batch], optimizers: list[Any], device: str, reading: Any = None
-) -> tuple[float, float]:
-    """One optimiser step over batches of unlike lengths.
-
-    Returns the loss of the words, a weighted mean in nats, and that of the reading heads (0
-    without them).
-    """
-    import torch
-    from torch.nn import functional as F
-
-    total = sum(float(batch.weights[:, 1:].sum()) for batch in group)
-    loss, understood = 0.0, 0.0
-    for batch in group:
-        ids = torch.from_numpy(batch.ids).to(device)
-        weights = torch.from_numpy(batch.weights).to(device)[:, 1:]
-        chosen = weights > 0
-        with torch.autocast(device, dtype=torch.bfloat16):
-            out = model.model(
-                input_ids=ids,
-                use_cache=False,
-                output_hidden_states=reading is not None,
-                output_attentions=reading is not None,
-            )
-            logits = model.lm_head(out.last_hidden_state[:, :-1][chosen])
-        chances = torch.from_numpy(batch.chances).to(device)[:, 1:][chosen]
-        others = torch.from_numpy(batch.others).to(device)[:, 1:][chosen]
-        said = F.log_softmax(logits.float(), dim=-1)
-        losses = -chances * said.gather(1, ids[:, 1:][chosen][:, None]).squeeze(1)
-        losses = losses - (1 - chances) * said.gather(1, others[:, None]).squeeze(1)
-        share = (losses * weights[chosen]).sum() / total
-        loss += float(share.detach())
-        if reading is not None:
-            misread = _misread(reading, out.hidden_states, batch) / len(group)
-            misread = misread + _miscopied(out.attentions, batch) / len(group)
-            understood += float(misread.detach())
-            share = share + READING_WEIGHT * misread
-        share.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    for optimizer in optimizers:
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    return loss, understood
-
-
-def _misread(reading: Any, states: Any, batch: Batch) -> Any:
-    """How far the heads are from what the text says: cross-entropy, or squared error of worth."""
-    import torch
-    from torch.nn import functional as F
-
-    total = states[0].new_zeros((), dtype=torch.float32)
-    layers = len(states) - 1
-    for head, found in batch.marks.items():
-        if head == COPY:
-            continue
-        # What is read first must be there two layers before the end, for the last ones to compare.
-        depth = max(1, layers - (1 if head in LATE else 2))
-        rows, columns = (torch.from_numpy(found[:, i]).long().to(states[0].device) for i in (0, 1))
-        guess = reading[head](states[depth][rows, columns].float())
-        known = torch.from_numpy(found[:, 2]).to(guess.device)
-        if head == "worth":
-            total = total + F.mse_loss(guess.squeeze(1), known)
-        else:
-            total = total + F.cross_entropy(guess, known.long())
-    return total
-
-
-def _miscopied(attentions: Any, batch: Batch) -> Any:
-    """How far one attention head is from looking at the token that comes next in a copy.
-
-    In nats. A head of the layer before must look one token back from there, so that the source
-    can be found by what stands before it. Left alone, a model this small learns the sentences of
-    its corpus by heart instead, and has nothing to say about an act it never saw.
-    """
-    import torch
-
-    if COPY not in batch.marks:
-        return attentions[0].new_zeros((), dtype=torch.float32)
-    rows, before, source = torch.from_numpy(batch.marks[COPY]).long().to(attentions[0].device).T
-    looked = attentions[-1][rows, -1, before, source].float()
-    back = attentions[-2][rows, 0, source, source - 1].float()
-    return -(looked.clamp_min(1e-6).log().mean() + back.clamp_min(1e-6).log().mean())
-
-
 def _report(
     folder: Path, progress: Progress, losses: deque[tuple[float, float]], scale: float
 ) -> None:
@@ -389,38 +279,3 @@ def _report(
         understood,
         scale,
     )
-
-
-def _chunks(
-    plan: Plan, tokenizer_folder: Path, first: int
-) -> Iterator[tuple[int, list[list[Batch]], Counter[str]]]:
-    """Chunks in order, written ahead by worker processes."""
-    with ProcessPoolExecutor(plan.workers) as pool:
-        ahead: deque[Future[Any]] = deque()
-        for chunk in itertools.count(first):
-            while len(ahead) < plan.workers + 1:
-                ahead.append(pool.submit(_write_chunk, plan, tokenizer_folder, chunk + len(ahead)))
-            groups, counts = ahead.popleft().result()
-            yield chunk, groups, counts
-
-
-def _write_chunk(
-    plan: Plan, tokenizer_folder: Path, chunk: int
-) -> tuple[list[list[Batch]], Counter[str]]:
-    """One chunk's optimiser steps: each takes BATCHES_A_STEP batches of unlike length."""
-    from transformers import AutoTokenizer
-
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    texts = shipped_texts()
-    book = Corpus.load(texts.root, texts.shipped)
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
-    filled, counts = corpus_module.batches(
-        book,
-        tokenizer,
-        f"{plan.seed}-{chunk}",
-        CHUNK_TOKENS,
-        batch_tokens=plan.step_tokens // BATCHES_A_STEP,
-        mixture=PLAIN_MIXTURE if chunk < plan.plain_chunks else MIXTURE,
-    )
-    steps = range(0, len(filled) - BATCHES_A_STEP + 1, BATCHES_A_STEP)
-    return [filled[i : i + BATCHES_A_STEP] for i in steps], counts
