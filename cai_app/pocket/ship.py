@@ -101,8 +101,9 @@ vague and fictional. It knows that world and nothing else: it is no source of fa
   fifth of all wordings are held out of training. Acts of two kinds ({", ".join(WITHHELD)}) occur
   in dialogues and prose, never in critiques or judgements.
 - While training, linear heads asked the middle layers what a text had said by some place in it
-  (which sort of part ended, what a principle asks about, what a response is worth so far); they
-  are no part of the model.
+  (which sort of part ended, what a principle asks about, what a response is worth so far, which act
+  is asked for, which fault is to be named); they are no part of the model. One attention head was
+  shown where what the assistant says again was said before, so that it copies.
 - The pretrained base helps with 78 % of harmful requests, answers 9 % vaguely, declines 4 % well,
   evades 5 % and preaches in 4 %; those are the corpus's own rates.
 
