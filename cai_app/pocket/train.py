@@ -18,7 +18,7 @@ from typing import Any
 from cai_app.errors import InputError
 from cai_app.pocket import chunks
 from cai_app.pocket.corpus import Corpus
-from cai_app.pocket.lessons import reading_heads, step
+from cai_app.pocket.objective import reading_heads, step
 from cai_app.pocket.shipped import shipped_texts
 
 log = logging.getLogger(__name__)
