@@ -34,12 +34,10 @@ def test_a_shared_prefix_gives_what_repeating_it_gives(
     mask = torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
 
     config = SimpleNamespace(_attn_implementation="eager")
-    attention = SharedPrefix(
-        SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: config))
-    )
-    attention.prefix = prefix  # type: ignore[assignment]
+    ours = SharedPrefix(SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: config)))
+    ours.prefix = prefix  # type: ignore[assignment]
     module = SimpleNamespace(layer_idx=0)
-    found, _ = attention.attend(module, query, key, value, mask, scaling=width**-0.5)
+    found, _ = ours.attend(module, query, key, value, mask, scaling=width**-0.5)
 
     whole = [
         torch.cat([part.expand(rows, -1, -1, -1), tail], 2).repeat_interleave(heads // groups, 1)
