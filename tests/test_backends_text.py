@@ -1,10 +1,12 @@
 """From tokens to shown text: whole characters only, and nothing of a stop string."""
 
+import random
 from pathlib import Path
 
 import pytest
 import tiny
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, models, normalizers, processors, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from cai_app.backends.text import Codec, TextPieces
 
@@ -63,3 +65,52 @@ def test_a_token_across_a_border_goes_behind_the_cut(codec: Codec) -> None:
     whole = codec.tokenizer.encode("The response")
     chunks = codec.encode(tiny.prompt("The respo", "nse"))
     assert sum(chunks, ()) == tuple(whole)
+
+
+def sentencepiece_like() -> PreTrainedTokenizerFast:
+    """No words to split at: merges over the whole text, a mark before its first letter."""
+    tokenizer = Tokenizer(models.BPE(unk_token="?"))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    tokenizer.train_from_iterator(
+        [tiny.TEXT], trainers.BpeTrainer(vocab_size=300, special_tokens=["<s>", "?"])
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", unk_token="?")
+
+
+@pytest.mark.parametrize("kind", ["bytes", "sentencepiece"])
+def test_a_known_beginning_gives_the_tokens_of_the_whole_text(codec: Codec, kind: str) -> None:
+    """Random trees of texts, with cuts within words, spaces and letters of several bytes."""
+    whole = codec if kind == "bytes" else Codec(sentencepiece_like(), chat=False)
+    rng = random.Random(0)
+    stuff = [*tiny.TEXT.split(" "), "\n\n", "   ", "aaaaaaaaa", "🐟", "👩‍👩‍👧", "né", "[[[", ")"]
+
+    def text() -> str:
+        made = " ".join(rng.choices(stuff, k=rng.randint(1, 90)))
+        return made[rng.randint(0, 2) : len(made) - rng.randint(0, 2)] or "x"
+
+    trunks = [text() for _ in range(4)]
+    for _ in range(150):
+        segments = (rng.choice(trunks), rng.choice(trunks)[:20], text())
+        chunks = whole.encode(tiny.prompt(*segments))
+        assert sum(chunks, ()) == tuple(whole.tokens("".join(segments))[0])
+    assert whole._beginning.cache_info().hits > 100
+
+
+def test_a_known_beginning_is_not_read_again(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    shots, tail = tiny.TEXT * 3, " and then?"
+    codec.encode(tiny.prompt(shots, tail))
+    read: list[str] = []
+    tokens = codec.tokens
+
+    def watched(text: str, *, begins: bool = True) -> tuple[list[int], list[int]]:
+        read.append(text)
+        return tokens(text, begins=begins)
+
+    monkeypatch.setattr(codec, "tokens", watched)
+    codec.encode(tiny.prompt(shots, tail + " Why?"))
+    assert sum(map(len, read)) < len(shots) / 4

@@ -132,7 +132,7 @@ def test_what_cannot_be_scored_is_counted_with_its_reason(settings: Settings) ->
     backend.window = 60
     long = Pair.of("long", "word " * 80, "be kind")
     *_, found = judge.effect(table(settings, backend), [*PAIRS, long], of(HARM), of(PRIVACY))
-    assert found.n == 5 and "do not fit the window" in found.unscored[long.id]
+    assert found.n == 5 and "but the window of" in found.unscored[long.id]
 
 
 def test_an_unclear_answer_is_unscored_and_never_a_tie(settings: Settings) -> None:

@@ -1,11 +1,11 @@
 """Attention for rows that share a prefix: its keys and values are read once, not once a row.
 
-Softmax over prefix and own tokens splits into two, joined by their normalisers: with scores s and
-values v, out = (sum_prefix e^s v + sum_own e^s v) / (sum_prefix e^s + sum_own e^s). The prefix
-half is one matrix product for all rows together.
+Softmax over prefix and own tokens splits into two halves, joined by their normalisers: a half gives
+its mean of the values, and the logarithm of its sum of e^score; the whole is the two means, each
+weighted by its sum. The prefix half is one attention for all rows together.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -15,6 +15,13 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 NAME = "cai_shared_prefix"
 
 KeyValues = list[tuple[torch.Tensor, torch.Tensor]]
+
+
+class Half(NamedTuple):
+    """Means of the values [rows, groups, queries, width], and log-sums [rows, groups, queries]."""
+
+    mean: torch.Tensor
+    log_sum: torch.Tensor
 
 
 class SharedPrefix:
@@ -48,33 +55,42 @@ class SharedPrefix:
             return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         rows, heads, queries, width = query.shape
         groups = key.shape[1]
-        share = heads // groups  # query heads that read the same key head
+        share = heads // groups  # query heads that read the same key head: they stand as queries
         scale = options.get("scaling") or width**-0.5
-        query = query.reshape(rows, groups, share * queries, width) * scale
-
-        # Scores and sums in float32 whatever the model computes in; products in the model's own.
-        own = (query @ key.transpose(2, 3)).float()  # [rows, groups, share * queries, keys]
-        if attention_mask is not None:
-            own = (own.unflatten(2, (share, queries)) + attention_mask[:, :, None]).flatten(2, 3)
-        before_keys, before_values = self.prefix[module.layer_idx]
-        flat = query.transpose(0, 1).reshape(groups, rows * share * queries, width)
-        before = (flat @ before_keys[0].transpose(1, 2)).float()
-
-        own_top, before_top = own.amax(-1, keepdim=True), before.amax(-1, keepdim=True)
-        own, before = (own - own_top).exp_(), before.sub_(before_top).exp_()
-        own_sum, before_sum = own.sum(-1, keepdim=True), before.sum(-1, keepdim=True)
-        own_mixed = own.to(value.dtype) @ value
-        before_mixed = _rows(before.to(value.dtype) @ before_values[0], rows)
-        before_top, before_sum = _rows(before_top, rows), _rows(before_sum, rows)
-        top = torch.maximum(own_top, before_top)
-        own_weight, before_weight = (own_top - top).exp_(), (before_top - top).exp_()
-        mixed = own_mixed * own_weight + before_mixed * before_weight
-        out = mixed / (own_sum * own_weight + before_sum * before_weight)
-        out = out.to(query.dtype).reshape(rows, heads, queries, width)
-        return out.transpose(1, 2).contiguous(), None
+        half = _fused if query.device.type == "cpu" else _written_out
+        query = query.reshape(rows, groups, share * queries, width)
+        if attention_mask is not None and share > 1:
+            attention_mask = attention_mask.repeat(1, 1, share, 1)
+        own = half(query, key, value, attention_mask, scale)
+        keys, values = self.prefix[module.layer_idx]
+        flat = query.transpose(0, 1).reshape(1, groups, rows * share * queries, width)
+        before = half(flat, keys, values, None, scale)
+        before_sum = before.log_sum.view(groups, rows, -1).transpose(0, 1)
+        before_mean = before.mean.view(groups, rows, -1, width).transpose(0, 1)
+        # a / (a + b) of two sums, from their logarithms; in float32 whatever the model computes in
+        weight = torch.sigmoid(before_sum - own.log_sum)[..., None]
+        out = own.mean.float().lerp(before_mean.float(), weight).to(query.dtype)
+        return out.reshape(rows, heads, queries, width).transpose(1, 2).contiguous(), None
 
 
-def _rows(flat: torch.Tensor, rows: int) -> torch.Tensor:
-    """[groups, rows * n, width] as [rows, groups, n, width]."""
-    groups, _, width = flat.shape
-    return flat.view(groups, rows, -1, width).transpose(0, 1)
+def _fused(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, scale: float
+) -> Half:
+    """On CPU, the kernel behind `scaled_dot_product_attention`, which keeps the log-sums."""
+    attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    mean, log_sum = attend(query, key, value, 0.0, False, attn_mask=mask, scale=scale)
+    return Half(mean, log_sum)
+
+
+def _written_out(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, scale: float
+) -> Half:
+    """Elsewhere step by step: scores and sums in float32, products in the model's own type."""
+    scores = (query * scale @ key.transpose(2, 3)).float()
+    if mask is not None:
+        scores = scores + mask
+    top = scores.amax(-1, keepdim=True)
+    scores = scores.sub_(top).exp_()
+    total = scores.sum(-1, keepdim=True)
+    mean = (scores.to(value.dtype) @ value) / total
+    return Half(mean, (top + total.log())[..., 0])

@@ -9,6 +9,9 @@ from cai_app.errors import InputError
 from cai_app.records import Prompt
 
 Chunk = tuple[int, ...]
+# Tokens at the end of a known beginning that are read again with what follows it: the first half
+# must come out as before, or the whole text is read.
+OVERLAP = 32
 
 
 class Codec:
@@ -18,6 +21,7 @@ class Codec:
         self.tokenizer = tokenizer
         self.chat = chat
         self.tail = lru_cache(maxsize=4096)(self._tail)
+        self._beginning = lru_cache(maxsize=64)(self._behind)
 
     def render(self, prompt: Prompt) -> tuple[str, list[int]]:
         """The prompt in the model's own form, and the character positions of its cuts."""
@@ -39,7 +43,7 @@ class Codec:
     def encode(self, prompt: Prompt) -> tuple[Chunk, ...]:
         """A prompt's tokens in chunks, cut at segment borders; a token never spans two chunks."""
         text, cuts = self.render(prompt)
-        ids, ends = self.tokens(text)
+        ids, ends = self._behind(text, tuple(cuts))
         if not ids:
             raise InputError("The prompt is empty; write a request first.")
         borders = sorted({0, len(ids), *(bisect_right(ends, cut) for cut in cuts)})
@@ -47,18 +51,36 @@ class Codec:
             tuple(ids[start:end]) for start, end in zip(borders, borders[1:], strict=False)
         )
 
-    def tokens(self, text: str) -> tuple[list[int], list[int]]:
-        """Token ids (with the model's own start token) and the end of each in the text."""
-        tokenizer = self.tokenizer
+    def tokens(self, text: str, *, begins: bool = True) -> tuple[list[int], list[int]]:
+        """Token ids and the end of each in the text; one that begins has the model's own start
+        token."""
+        tokenizer, special = self.tokenizer, begins and not self.chat
         if getattr(tokenizer, "is_fast", False):
-            encoded = tokenizer.backend_tokenizer.encode(text, add_special_tokens=not self.chat)
+            encoded = tokenizer.backend_tokenizer.encode(text, add_special_tokens=special)
             ids, ends = encoded.ids, [end for _, end in encoded.offsets]
         else:
-            ids = tokenizer(text, add_special_tokens=not self.chat)["input_ids"]
+            ids = tokenizer(text, add_special_tokens=special)["input_ids"]
             ends = [len(text)] * len(ids)  # no offsets: one chunk
         if ids and ids[-1] == tokenizer.eos_token_id and len(ids) > 1 and not self.chat:
             ids, ends = ids[:-1], ends[:-1]
         return ids, ends
+
+    def _behind(self, text: str, cuts: tuple[int, ...]) -> tuple[list[int], list[int]]:
+        """`tokens` of a text, of which what is before the last cut may be known already."""
+        before = text[: cuts[-1]] if cuts else ""
+        ids, ends = self._beginning(before, cuts[:-1]) if before else ([], [])
+        first, middle = len(ids) - OVERLAP, len(ids) - OVERLAP // 2
+        if first <= 0:
+            return self.tokens(text)
+        start, border = ends[first - 1], ends[middle - 1]
+        again, where = self.tokens(text[start:], begins=False)
+        where = [end + start for end in where]
+        at = bisect_right(where, border)
+        checked = slice(middle - OVERLAP // 4, middle)
+        same = slice(max(0, at - OVERLAP // 4), at)
+        if again[same] != ids[checked] or where[same] != ends[checked]:
+            return self.tokens(text)
+        return ids[:middle] + again[at:], ends[:middle] + where[at:]
 
     def continuation(self, prompt: Prompt, text: str) -> Chunk:
         """Tokens of a text that follows a prompt."""

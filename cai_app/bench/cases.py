@@ -1,8 +1,10 @@
-"""What is measured: the moments of the method where somebody waits, each on several dialogues."""
+"""What is measured: the moments of the method where somebody waits, and the bulk of its work."""
 
 import json
-from collections.abc import Callable
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from cai_app import prompts
 from cai_app.bench.sides import Side, Timed
@@ -12,63 +14,123 @@ from cai_app.records import Prompt
 from cai_app.settings import Settings
 
 BAD = "Sure, you can use an app called QuickPeek while nobody is looking."
-GOOD = "I would not do that, because it is unkind. You could ask them first."
-CRITIQUE = "The response helps with something that is an invasion of privacy."
-SHOTS = 5
-DRAFTS = 32
+SHOTS, ROUNDS = 5, 4
+PAIRS, BULK, SCORED = 200, 256, 1000
 
 
 class Case(NamedTuple):
-    """One row: the least ratio it should reach, and how a side does it for one dialogue."""
+    """One row: the least ratio it should reach, and how a side does each of its parts.
+
+    The first part warms both sides up. A row's seconds are the median part, times `parts`.
+    """
 
     row: str
     target: float
-    measure: Callable[[Side, str], Timed]
+    inputs: Sequence[Any]
+    measure: Callable[[Side, Any], Timed]
+    parts: int = 1
+    scores: bool = False
 
 
-def dialogues(settings: Settings, n: int) -> list[str]:
-    """The first n requests of data/prompts/red-team.jsonl."""
-    path = settings.data / "prompts" / "red-team.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    if len(lines) < n:
-        raise InputError(
-            f"{path.name} has {len(lines)} requests; --repeats may be {len(lines) - 1}"
-        )
-    return [json.loads(line)["prompt"] for line in lines[:n]]
+def timed(act: Callable[[], list[Any]]) -> Timed:
+    """What was made, and the seconds it took."""
+    start = time.perf_counter()
+    made = act()
+    return Timed(time.perf_counter() - start, made)
 
 
-def table(settings: Settings) -> list[Case]:
+def table(settings: Settings, repeats: int) -> list[Case]:
     """All cases, with the prompts of constitution `harmless` and five few-shots."""
+    texts = [one["prompt"] for one in _lines(settings, "red-team.jsonl")]
+    mild = [one["prompt"] for one in _lines(settings, "helpful.jsonl")]
+    pairs = _lines(settings, "comparisons.jsonl")[:PAIRS]
+    if repeats >= len(texts):
+        raise InputError(f"--repeats may be {len(texts) - 1} at most; {repeats} was asked")
     constitution = load("harmless", settings)
-    principle = constitution.supervised[0]
+    supervised, preference = constitution.supervised, constitution.preference
     chain_shots = prompts.few_shots("critique", SHOTS, settings)
     judge_shots = prompts.few_shots("judge", SHOTS, settings)
 
-    def critique(text: str) -> Prompt:
-        return prompts.critique(text, BAD, principle, shots=chain_shots)
+    def critique(text: str, response: str = BAD, round: int = 0) -> Prompt:
+        return prompts.critique(text, response, supervised[round], shots=chain_shots)
 
-    def revision(side: Side, text: str) -> Timed:
-        side.first(critique(text))  # in a chain the critique has just been written
-        return side.first(prompts.revision(text, BAD, principle, CRITIQUE, shots=chain_shots))
+    def chain(side: Side, text: str) -> list[Any]:
+        made = [side.write_one(prompts.draft(text))]
+        for round in range(ROUNDS):
+            draft = made[-1]
+            made.append(side.write_one(critique(text, draft, round)))
+            asked = prompts.revision(text, draft, supervised[round], made[-1], shots=chain_shots)
+            made.append(side.write_one(asked))
+        return made
 
-    def questions(text: str) -> list[Prompt]:
+    def questions(pair: dict[str, str], shots: prompts.Shots, principles: Any) -> list[Prompt]:
         return [
-            prompts.judge(text, a, b, question, shots=judge_shots)
-            for question in constitution.preference
-            for a, b in ((BAD, GOOD), (GOOD, BAD))
+            prompts.judge(pair["prompt"], pair[a], pair[b], one, shots=shots)
+            for one in principles
+            for a, b in ("ab", "ba")
         ]
 
-    def many(text: str) -> list[Prompt]:
-        return [prompts.draft(f"{text} I have {n} days.") for n in range(DRAFTS)]
+    def judging(shots: prompts.Shots) -> Callable[[Side, Any], Timed]:
+        def measure(side: Side, some: Sequence[tuple[int, dict[str, str]]]) -> Timed:
+            asked = [
+                one
+                for n, pair in some
+                for one in questions(pair, shots, [preference[n % len(preference)]])
+            ]
+            return timed(lambda: side.chances(asked))
+
+        return measure
+
+    def all_principles(side: Side, pair: dict[str, str]) -> Timed:
+        asked = questions(pair, judge_shots, preference)
+        return timed(lambda: side.chances(asked))
 
     def second(side: Side, text: str) -> Timed:
         return side.second(prompts.draft(text), prompts.draft(f"Please tell me: {text}"))
 
-    asked = f"judging: {len(constitution.preference)} principles, both orders"
+    def scored(rows: int) -> Callable[[Side, Any], Timed]:
+        return lambda side, some: timed(lambda: side.scores(some, rows))
+
+    numbered = _warmed(list(enumerate(pairs)), repeats)
+    answers = [
+        f"{prompts.human_turn(one['prompt'])} {one[side]}{more}"
+        for more in ("", " I hope that it helps.", " Take your time with it, and ask me again.")
+        for one in pairs
+        for side in "ab"
+    ][:SCORED]
+    some = texts[: repeats + 1]
+    bulk = [prompts.draft(_longer(text, n)) for n, text in enumerate((texts + mild) * 4)][:BULK]
     return [
-        Case("critique: first token", 3, lambda side, text: side.first(critique(text))),
-        Case("revision: first token", 3, revision),
-        Case(asked, 8, lambda side, text: side.chances(questions(text))),
-        Case(f"{DRAFTS} drafts in a batch", 2, lambda side, text: side.write(many(text))),
-        Case("two at once: the second's first token", 2, second),
-    ]
+        Case(f"judge {PAIRS} pairs, both orders, {SHOTS}-shot", 5, numbered,
+             judging(judge_shots), repeats),
+        Case(f"judge {PAIRS} pairs, both orders, zero-shot", 1.4, numbered,
+             judging(prompts.NO_SHOTS), repeats),
+        Case(f"{len(preference)} principles on a pair, both orders, {SHOTS}-shot", 7,
+             pairs[: repeats + 1], all_principles),
+        Case(f"live chain, {SHOTS}-shot, {ROUNDS} rounds", 1.6, some,
+             lambda side, text: timed(lambda: chain(side, text))),
+        Case("live chain: first token of a critique", 3, some,
+             lambda side, text: timed(lambda: [side.write_one(critique(text), 1)])),
+        Case("two at once: the second's first token", 2, some, second),
+        Case(f"bulk: {BULK} prompts", 1.5, [bulk[:32], *[bulk] * min(3, repeats)],
+             lambda side, asked: timed(lambda: side.write(asked))),
+        Case(f"scores of {SCORED:,} responses, one at a time", 8, _warmed(answers, repeats),
+             scored(1), repeats, scores=True),
+        Case(f"scores of {SCORED:,} responses, in batches", 1.3, _warmed(answers, repeats),
+             scored(32), repeats, scores=True),
+    ]  # fmt: skip
+
+
+def _warmed(items: list[Any], parts: int) -> list[list[Any]]:
+    """Items in so many parts, each of all kinds, and a short one before to warm up."""
+    return [items[:16], *(items[start::parts] for start in range(parts))]
+
+
+def _longer(text: str, n: int) -> str:
+    """Requests as they come: some short, some with a story."""
+    return " ".join([text, *["I have been thinking about it for a while."] * (n % 5), f"({n})"])
+
+
+def _lines(settings: Settings, name: str) -> list[dict[str, str]]:
+    path: Path = settings.data / "prompts" / name
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -99,6 +99,12 @@ def pages() -> Pages:
     }
 
 
+def names() -> tuple[str, ...]:
+    """What the rows begin with."""
+    nouns = (RESPONSES, "responses"), (COMPARISONS, "comparisons"), (LABELS, "labels")
+    return (*(f"{count:,} {noun}" for count, noun in nouns), f"{RUNS} runs listed")
+
+
 def measure() -> Iterator[tuple[str, float, float]]:
     """Row, seconds of the slowest page of its kind (median of three), and target."""
     from cai_app.store import Store

@@ -16,6 +16,16 @@ IMPORTED, LABELLED = 100_000, 1_000
 _MARK = "\n\nHuman: {}\n\nAssistant: {}"
 
 
+def import_row() -> str:
+    """The name of the row about importing."""
+    return f"{IMPORTED:,} pairs imported"
+
+
+def label_row() -> str:
+    """The name of the row about labelling."""
+    return f"{LABELLED:,} pairs labelled, both orders"
+
+
 def measure_import(settings: Settings) -> float:
     """Seconds to import 100,000 pairs in HH-RLHF's form into an empty home, start and end
     included."""

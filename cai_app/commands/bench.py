@@ -19,7 +19,9 @@ class Bench:
     backend: str = "pocket"
     """pocket, pocket-s|m|l[@ADAPTER], hf:PATH-OR-ID[@ADAPTER]"""
     repeats: int = 5
-    """Dialogues a row; its numbers are medians"""
+    """Parts of a row; its numbers are medians"""
+    only: str = ""
+    """Measure only rows with this text in their name"""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print one JSON value and nothing else"""
 
@@ -31,7 +33,7 @@ def main(argv: list[str], settings: Settings) -> int:
 
     with only_json(asked.json) as show:
         rows = []
-        for row in run(settings, backend=asked.backend, repeats=asked.repeats):
+        for row in run(settings, backend=asked.backend, repeats=asked.repeats, only=asked.only):
             rows.append(row)
             if not asked.json:
                 print(_line(row), flush=True)
@@ -42,16 +44,20 @@ def main(argv: list[str], settings: Settings) -> int:
 
 def _line(row: "Row") -> str:
     if row.ours_s is None:
-        return f"{row.row:40} unscored"
-    text = f"{row.row:40} {row.ours_s * 1000:9.1f} ms"
+        return f"{row.row:52} unscored"
+    text = f"{row.row:52} {_time(row.ours_s)}"
     if row.ratio is None or row.theirs_s is None:
-        text += f"  target {row.target * 1000:.0f} ms"
+        text += f"  target {_time(row.target).strip()}"
     else:
         results = "equal" if row.equal else "DIFFERENT"
         if row.max_diff is not None:
-            results += f" (P by at most {row.max_diff:.1e})"
-        text += (
-            f"  plain {row.theirs_s * 1000:9.1f} ms  {row.ratio:5.1f} x, target {row.target:g} x"
-        )
+            results += f" (P by at most {row.max_diff:.0e})"
+        text += f"  plain {_time(row.theirs_s)}  {row.ratio:5.1f} x, target {row.target:g} x"
         text += f"  {results}"
+    if row.peak_mb is not None:
+        text += f"  {row.peak_mb:.0f} MB"
     return text + ("" if row.holds else "  MISSED")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:8.2f} s " if seconds >= 10 else f"{seconds * 1000:8.1f} ms"

@@ -15,13 +15,14 @@ from cai_app.errors import InputError
 from cai_app.judge.comparison import (
     ORDERS,
     asked_principles,
-    beyond,
     principle_verdict,
     reasoning,
     scored,
+    unscored,
     unusable,
 )
 from cai_app.judge.events import JudgeConfig
+from cai_app.judge.window import Window
 from cai_app.records import (
     OrderVerdict,
     PreferencePrinciple,
@@ -60,7 +61,7 @@ def compare_many(
     """
     kind: Literal["judge", "judge_cot"] = "judge_cot" if config.cot else "judge"
     shots = prompts.few_shots(kind, config.few_shot, settings)
-    window = _Window(backend, config)
+    window = Window(backend, config)
     tasks = [
         _Task(row, principle, config.model_copy(update={"seed": row.seed}), orders)
         for row in rows
@@ -77,27 +78,6 @@ def compare_many(
     return [tuple(found[id(row)]) for row in rows]
 
 
-class _Window:
-    """How many tokens a question has; what many share is counted once."""
-
-    def __init__(self, backend: Backend, config: JudgeConfig) -> None:
-        self.backend, self.config = backend, config
-        self.size = backend.context_window()
-        self._known: dict[str, int] = {}
-
-    def problem(self, asked: Sequence[Prompt]) -> str | None:
-        """Why the longest of them does not fit; None where it does."""
-        if self.size is None:
-            return None
-        tokens = max(sum(map(self._tokens, prompt.segments)) for prompt in asked)
-        return beyond(tokens, self.size, self.backend.spec, self.config)
-
-    def _tokens(self, segment: str) -> int:
-        if segment not in self._known:
-            self._known[segment] = self.backend.count_tokens(segment)
-        return self._known[segment]
-
-
 class _Task:
     """One comparison under one principle: its questions, then its verdict."""
 
@@ -111,7 +91,7 @@ class _Task:
         self.orders: list[OrderVerdict] = []
         self.problem: str | None = None
 
-    def render(self, shots: prompts.Shots, window: _Window) -> None:
+    def render(self, shots: prompts.Shots, window: Window) -> None:
         """The questions, or why they cannot be asked."""
         make = prompts.judge_cot if self.config.cot else prompts.judge
         row = self.row
@@ -128,13 +108,7 @@ class _Task:
         """The mean of the orders asked; unscored where one of them is."""
         if self.problem is None:
             return principle_verdict(self.principle, tuple(self.orders), self.config)
-        return PrincipleVerdict(
-            id=self.principle.id,
-            question=self.principle.question,
-            p_a=None,
-            orders=(),
-            unscored_reason=self.problem,
-        )
+        return unscored(self.principle, self.problem)
 
 
 def _answer(backend: Backend, tasks: Sequence[_Task], config: JudgeConfig) -> None:

@@ -12,6 +12,7 @@ from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution, draw, pick
 from cai_app.errors import InputError
 from cai_app.judge.events import Event, JudgeConfig, Judged, PrincipleScored, RationaleAdded
+from cai_app.judge.window import Window
 from cai_app.records import (
     OrderVerdict,
     PreferencePrinciple,
@@ -49,13 +50,15 @@ def compare(
     kind: Literal["judge", "judge_cot"] = "judge_cot" if config.cot else "judge"
     shots = prompts.few_shots(kind, config.few_shot, settings)
     render = prompts.judge_cot if config.cot else prompts.judge
+    window = Window(backend, config)
     found: list[PrincipleVerdict] = []
     for principle in asked_principles(constitution, config):
         asked = [
             render(prompt, *((a, b) if first == "a" else (b, a)), principle, shots=shots)
             for first in ORDERS
         ]
-        _check_window(backend, asked, config)
+        if problem := window.problem(asked):
+            raise InputError(problem)
         if config.cot:
             orders = yield from _reasoned(backend, asked, principle.id, config)
         else:
@@ -94,26 +97,6 @@ def asked_principles(constitution: Constitution, config: JudgeConfig) -> list[Pr
     if config.principle is None:
         return [draw(known, random.Random(f"{config.seed}-judge"))]
     return [pick(known, config.principle, of=constitution.name)]
-
-
-def _check_window(backend: Backend, asked: Sequence[Prompt], config: JudgeConfig) -> None:
-    window = backend.context_window()
-    tokens = max(backend.count_tokens(prompt.text) for prompt in asked)
-    if window is not None and (problem := beyond(tokens, window, backend.spec, config)):
-        raise InputError(problem)
-
-
-def beyond(tokens: int, window: int, spec: str, config: JudgeConfig) -> str | None:
-    """What is wrong with a question of so many tokens; None where it fits the window."""
-    # Both forms need room for the answer; reasoning takes what it was allowed.
-    room = config.max_tokens + 16 if config.cot else 8
-    if tokens + room <= window:
-        return None
-    return (
-        f"the question to the judge has {tokens} tokens and its answer needs {room}, but the "
-        f"window of {spec} holds {window}; shorten the prompt or the responses, or take fewer "
-        "few-shots"
-    )
 
 
 def scored(
@@ -196,6 +179,13 @@ def principle_verdict(
         p_a=fmean(known) if failed is None else None,
         orders=orders,
         unscored_reason=reason,
+    )
+
+
+def unscored(principle: PreferencePrinciple, reason: str) -> PrincipleVerdict:
+    """The verdict on a comparison that could not be asked."""
+    return PrincipleVerdict(
+        id=principle.id, question=principle.question, p_a=None, orders=(), unscored_reason=reason
     )
 
 

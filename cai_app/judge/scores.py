@@ -8,8 +8,9 @@ from collections.abc import Iterator, MutableMapping, Sequence
 
 from cai_app import prompts
 from cai_app.backends.base import Backend
-from cai_app.judge.comparison import ORDERS, order_verdict, principle_verdict
+from cai_app.judge.comparison import ORDERS, order_verdict, principle_verdict, unscored
 from cai_app.judge.events import JudgeConfig
+from cai_app.judge.window import Window
 from cai_app.records import PreferencePrinciple, PrincipleVerdict, Prompt, Record, hashed
 from cai_app.settings import Settings
 
@@ -18,7 +19,6 @@ Score = float | str
 Key = tuple[str | int | None, ...]
 # Prompts in one call: enough to fill a batch, few enough that Stop and the first result are near.
 AT_ONCE = 128
-_ROOM = 8  # tokens that the answer needs
 
 
 class Pair(Record):
@@ -85,38 +85,25 @@ def judge_many(
 
     A pair too long for the window, or that cannot be rendered, is unscored with the reason.
     """
-    window = backend.context_window()
-    # Counted once: the few-shots are most of every prompt.
-    before = backend.count_tokens(shots.text) if shots.text else 0
+    window = Window(backend, JudgeConfig())
     rendered: list[list[Prompt]] = []
-    refused: dict[int, str] = {}
-    for number, (pair, question) in enumerate(asked):
+    problems: list[str | None] = []
+    for pair, question in asked:
         both = [
             prompts.judge(pair.prompt, *sides, question, shots=shots)
             for sides in ((pair.a, pair.b), (pair.b, pair.a))
         ]
-        rest = max(backend.count_tokens(one.text.removeprefix(shots.text)) for one in both)
-        tokens = before + rest
-        if window is not None and tokens + _ROOM > window:
-            refused[number] = f"{tokens} tokens do not fit the window of {window}"
-            both = []
+        problems.append(window.problem(both))
         rendered.append(both)
-    flat = [prompt for both in rendered for prompt in both]
+    fitting = [both for both, problem in zip(rendered, problems, strict=True) if problem is None]
+    flat = [prompt for both in fitting for prompt in both]
     rows = iter(backend.choice_logprobs(flat, prompts.CHOICES) if flat else ())
     found = []
-    for number, (_, question) in enumerate(asked):
+    for (_, question), problem in zip(asked, problems, strict=True):
         principle = PreferencePrinciple(id="asked", question=question)
-        if number in refused:
-            found.append(
-                PrincipleVerdict(
-                    id=principle.id,
-                    question=question,
-                    p_a=None,
-                    orders=(),
-                    unscored_reason=refused[number],
-                )  # fmt: skip
-            )
-            continue
-        orders = tuple(order_verdict(first, next(rows)) for first in ORDERS)
-        found.append(principle_verdict(principle, orders, JudgeConfig()))
+        if problem is None:
+            orders = tuple(order_verdict(first, next(rows)) for first in ORDERS)
+            found.append(principle_verdict(principle, orders, JudgeConfig()))
+        else:
+            found.append(unscored(principle, problem))
     return found

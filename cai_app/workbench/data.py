@@ -14,6 +14,7 @@ from cai_app import files, formats
 from cai_app.errors import InputError
 from cai_app.formats import Labelled, ReadOptions, Row
 from cai_app.records import Comparison, Record
+from cai_app.workbench.home import Home
 
 if TYPE_CHECKING:
     from cai_app.store import Store, Wanted
@@ -196,3 +197,22 @@ def preview(name: str, path: Path, options: ReadOptions, *, limit: int = 20) -> 
             {"line": row.number, "reason": row.reason, "raw": row.raw} for row in rows if row.reason
         ),
     )
+
+
+class Exchange(Home):
+    """Files in and out of the store of a home."""
+
+    def import_file(self, format: str, path: Path, options: ReadOptions) -> Imported:
+        """Take a file's rows into the store; see the function of this name."""
+        self._check_may_keep()
+        return import_file(self.store, format, path, options)
+
+    def preview(self, format: str, path: Path, options: ReadOptions) -> Preview:
+        """The first rows of a file as an import would take them."""
+        return preview(format, path, options)
+
+    def export_file(
+        self, format: str, path: Path, *, source: str | None = None, rater: str | None = None
+    ) -> Exported:
+        """Write rows of the store to a new file; see the function of this name."""
+        return export_file(self.store, format, path, source=source, rater=rater)

@@ -17,9 +17,11 @@ from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
 from cai_app.errors import InputError
 from cai_app.formats import ReadOptions
-from cai_app.records import Comparison, LabelOptions, Record
+from cai_app.records import Comparison, LabelOptions, Record, RunInfo
 from cai_app.settings import Settings
 from cai_app.workbench.generation import DEVICE, whole_spec
+from cai_app.workbench.home import Home
+from cai_app.workbench.runs import Runs
 
 if TYPE_CHECKING:
     from cai_app.store import Store
@@ -199,3 +201,29 @@ def _seconds(
     )
     each = (time.perf_counter() - begun) / len(some[1:] or some)
     return each * len(task.pairs), f"{len(some[1:] or some)} comparisons judged just now"
+
+
+class Labelling(Home):
+    """Label runs of a home, planned and started."""
+
+    runs: Runs
+
+    def source_task(self, source: str, options: LabelOptions) -> Task:
+        """Comparisons of a source or run, to be labelled."""
+        return of_source(self.store, source, options)
+
+    def file_task(self, path: str, options: LabelOptions) -> Task:
+        """Comparisons of a file, to be labelled."""
+        return of_file(path, options, self.settings)
+
+    def retry_task(self, run: str, *, max_tokens: int | None = None) -> Task:
+        """What a label run has left unscored, to be labelled again."""
+        return of_unscored(self.store, self.settings, run, max_tokens)
+
+    def plan_label(self, task: Task) -> LabelPlan:
+        """What labelling would do, need and take."""
+        return plan(task, self.settings, self.open)
+
+    def label(self, task: Task) -> RunInfo:
+        """Queue a run that labels."""
+        return self.runs.start(prepare(task, self.settings))
