@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cai_app.backends.live import LiveStream
 from cai_app.backends.loop import Work
 from cai_app.backends.shared import Base
+from cai_app.backends.trained import name_of
 from cai_app.errors import BackendError, InputError
 from cai_app.records import Completion, ModelInfo, Prompt, Sampling, TokenScore, Turn
 
@@ -63,7 +64,7 @@ class HuggingFaceBackend:
             quantization=base.quantization,
             state=self._state(),
             adapters=self._adapters,
-            adapter=self._adapter.name if self._adapter else None,
+            adapter=name_of(self._adapter) if self._adapter else None,
             note=str(failure) if (failure := self._failure()) else base.note,
         )
 

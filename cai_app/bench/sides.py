@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from cai_app import prompts as texts
-from cai_app.backends import folders, open_backend, parse_spec
+from cai_app.backends import locate, open_backend, parse_spec
 from cai_app.errors import InputError
 from cai_app.records import Completion, Prompt, Sampling
 from cai_app.settings import Settings
@@ -173,13 +173,7 @@ class Plain:
 
 def weights_of(spec: str, settings: Settings) -> tuple[Path, Path | None]:
     """Model and adapter folders of a spec. InputError where it has none on this machine."""
-    parsed = parse_spec(spec)
-    if parsed.kind == "openai":
+    if parse_spec(spec).kind == "openai":
         raise InputError(f"bench compares two uses of local weights; {spec} has none here")
-    if parsed.kind == "hf":
-        adapter = folders.adapter_folder(Path(parsed.adapter)) if parsed.adapter else None
-        return folders.model_folder(parsed.target), adapter
-    size = parsed.target or folders.pocket_default(settings.data)
-    name = parsed.adapter or folders.DEFAULT_ADAPTER
-    found = None if name == "none" else folders.pocket_adapter(settings.data, size, name)
-    return folders.check_model(settings.data / "pocket" / size), found
+    place = locate(spec, settings)
+    return place.base, place.adapter

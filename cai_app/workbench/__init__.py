@@ -28,7 +28,7 @@ from cai_app.records import (
 from cai_app.settings import Settings
 from cai_app.workbench import audit, data, examples, labelling, lineage
 from cai_app.workbench.constitution import Workshop
-from cai_app.workbench.models import Models, Opener
+from cai_app.workbench.models import Models, Opener, specs_of
 from cai_app.workbench.runs import Runs
 from cai_app.workbench.shapes import (
     critique_json,
@@ -214,6 +214,10 @@ class Workbench:
     def models(self) -> list[ModelInfo]:
         """The default first, then what else is here or was opened; waits for no weights."""
         return self._models.infos()
+
+    def model_specs(self) -> list[str]:
+        """Every model with each adapter that fits it, as specs, the default first."""
+        return specs_of(self.models())
 
     def constitution(self, spec: str) -> Constitution:
         """One constitution by `NAME`, `NAME@HASH` or path, as its file stands now."""

@@ -107,10 +107,14 @@ def whole_spec(spec: str) -> str:
     parsed = parse_spec(spec)
     if parsed.kind != "hf":
         return parsed.text
-    adapter = f"@{Path(parsed.adapter).expanduser().absolute()}" if parsed.adapter else ""
-    path = Path(parsed.target).expanduser()
-    target = str(path.absolute()) if path.exists() else parsed.target
-    return f"hf:{target}{adapter}"
+    adapter = f"@{_whole(parsed.adapter)}" if parsed.adapter else ""
+    return f"hf:{_whole(parsed.target)}{adapter}"
+
+
+def _whole(text: str) -> str:
+    """A path that is there made whole; a name or an id stays as it is."""
+    path = Path(text).expanduser()
+    return str(path.absolute()) if path.exists() else text
 
 
 def read_prompts(source: str, settings: Settings) -> list[str]:
