@@ -26,7 +26,7 @@ from cai_app.records import (
     Transcript,
 )
 from cai_app.settings import Settings
-from cai_app.workbench import audit, data, examples, labelling, lineage
+from cai_app.workbench import ancestry, audit, data, examples, labelling, lineage
 from cai_app.workbench.constitution import Workshop
 from cai_app.workbench.models import Models, Opener, specs_of
 from cai_app.workbench.runs import Runs
@@ -129,6 +129,12 @@ class Workbench:
         """What an id was made from and became. Raises InputError where nothing has it."""
         return lineage.trace(
             id, store=self.store, settings=self.settings, current=self.current_versions()
+        )
+
+    def ancestry(self, id: str) -> ancestry.Graph:
+        """The whole way from constitutions to policies around an id; see `ancestry.graph`."""
+        return ancestry.graph(
+            id, settings=self.settings, current=self.current_versions(), store=self.store
         )
 
     def import_file(self, format: str, path: Path, options: "ReadOptions") -> "data.Imported":
