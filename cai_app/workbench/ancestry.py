@@ -135,7 +135,9 @@ def _run_or_model(
 
 
 def _known(found: Iterable[RunInfo]) -> _Known:
-    infos, configs, named = {}, {}, {}
+    infos: dict[str, RunInfo] = {}
+    configs: dict[str, RunConfig] = {}
+    named: dict[str, str] = {}
     for info in found:
         try:
             config = jobs.config(Path(info.path))
@@ -152,7 +154,9 @@ def _drawn_from(config: RunConfig, known: _Known) -> Iterator[str]:
     there before it began."""
     wanted = {"revisions": "generate", "labels": "label"}
     kinds = {
-        kind for place, kind in wanted.items() if config.provenance.get(place, "").startswith("every")
+        kind
+        for place, kind in wanted.items()
+        if config.provenance.get(place, "").startswith("every")
     }
     under = set(versions(config))
     for id, info in known.infos.items():

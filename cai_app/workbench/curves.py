@@ -62,12 +62,11 @@ def curves(run: Path, place: Place) -> Piece:
     rows, begun, end = _rows(run / "metrics.jsonl", place)
     series: dict[str, list[Point]] = {}
     for row in rows:
-        step = row.get("step")
-        if not _is_number(step):
+        if not _is_number(row.get("step")):
             continue
         for name, value in row.items():
             if name not in _NOT_SERIES and _is_number(value):
-                _put(series.setdefault(name, []), step, value)
+                _put(series.setdefault(name, []), row["step"], value)
     return Piece(
         anew=begun == 0,
         series={name: tuple(thinned(points)) for name, points in series.items()},

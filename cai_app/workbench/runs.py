@@ -10,7 +10,9 @@ from cai_app import jobs
 from cai_app.errors import CaiError, InputError
 from cai_app.records import GenerateOptions, Record, RunInfo
 from cai_app.settings import Settings
-from cai_app.workbench import board, curves, generation
+from cai_app.workbench import generation
+from cai_app.workbench.board import Board, Card, Line, card
+from cai_app.workbench.curves import Piece, Place, Samples, curves, samples
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ class Runs:
         self.settings = settings
         self._ingest = ingest
         self._listing = jobs.Listing(settings)
-        self._board = board.Board()
+        self._board = Board()
         self._closing = threading.Event()
         self._keeper: threading.Thread | None = None
 
@@ -136,21 +138,21 @@ class Runs:
         """Rows of metrics.jsonl from a byte offset on, and the offset to go on from."""
         return jobs.metrics(self.path(id), offset)
 
-    def trainings(self) -> list[board.Line]:
+    def trainings(self) -> tuple[Line, ...]:
         """Every training, the newest first."""
-        return self._board.lines(self.list())
+        return tuple(self._board.lines(self.list()))
 
-    def card(self, id: str) -> board.Card:
+    def card(self, id: str) -> Card:
         """All that made a run."""
-        return board.card(self.path(id))
+        return card(self.path(id))
 
-    def curves(self, id: str, place: curves.Place) -> curves.Piece:
+    def curves(self, id: str, place: Place) -> Piece:
         """A run's points that came after a place."""
-        return curves.curves(self.path(id), place)
+        return curves(self.path(id), place)
 
-    def samples(self, id: str, place: curves.Place) -> curves.Samples:
+    def samples(self, id: str, place: Place) -> Samples:
         """A run's sample answers that came after a place."""
-        return curves.samples(self.path(id), place)
+        return samples(self.path(id), place)
 
     def keep_queue(self) -> None:
         """Advance the queue in the background from now on, as the app does. Idempotent."""

@@ -21,7 +21,9 @@ BOARD = tuple(f"train/{name}.js" for name in ("charts", "board", "lineage", "det
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 SAVE = """(file) => {
   if (!file?.url) return;
-  const link = Object.assign(document.createElement('a'), { href: file.url, download: file.orig_name ?? '' });
+  const link = document.createElement('a');
+  link.href = file.url;
+  link.download = file.orig_name ?? '';
   link.click();
 }"""
 
@@ -59,7 +61,12 @@ def build(workbench: Workbench) -> Tab:
 
 
 def send_to(
-    workbench: Workbench, tab: Tab, tabs: gr.Tabs, *, model: Component, data: Mapping[str, Component]
+    workbench: Workbench,
+    tab: Tab,
+    tabs: gr.Tabs,
+    *,
+    model: Component,
+    data: Mapping[str, Component],
 ) -> None:
     """Wire "try it in Critique", and the first steps of an empty list, some of which lead to the
     Data tab."""
