@@ -1,0 +1,94 @@
+"""What stops an RL run before it wastes a night: plain rules over its own numbers.
+
+They are diagnostics, not guarantees: a reward can be gamed without any of them.
+"""
+
+import math
+from collections.abc import Sequence
+
+from cai_app.records import Record
+
+PATIENCE = 3  # looks in a row
+
+
+class Limits(Record):
+    """What a run may drift to before it pauses; 0 turns a rule off."""
+
+    kl: float = 0.0
+    length: float = 0.0
+
+
+class Alarms:
+    """Remembers what the rules need; `state` and `of` carry it over a resume."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.start_length: float | None = None
+        self.best_test: float | None = None
+        self.falls = 0
+
+    def rollouts(
+        self, rewards: Sequence[Sequence[float]], *, lengths: Sequence[int], truncated: float
+    ) -> str | None:
+        """Why to stop before learning from these rollouts (rewards by prompt), or None."""
+        flat = [value for row in rewards for value in row]
+        if not all(math.isfinite(value) for value in flat):
+            return (
+                "a reward is not a number, and would train on nothing; score the preference "
+                "model on the run's samples, and train it anew if it gives no numbers there"
+            )
+        if truncated >= 1:
+            return (
+                f"all {len(flat)} responses were cut at the token limit, so none has an end to be "
+                "scored at; raise answer_tokens, or start from a model that ends its answers"
+            )
+        if all(max(row) - min(row) < 1e-6 for row in rewards):
+            return (
+                "every prompt's responses have the same reward, so there is nothing to learn; "
+                "raise samples, or look at whether the policy still writes different answers"
+            )
+        mean = sum(lengths) / len(lengths)
+        if self.start_length is None:
+            self.start_length = mean
+        drift = mean / max(1.0, self.start_length)
+        most = self.limits.length
+        if most and not 1 / most < drift < most:
+            return (
+                f"responses are {mean:.0f} tokens long and were {self.start_length:.0f} at the "
+                f"start, more than {most:g} times as much either way; a preference model that "
+                "counts length is being gamed: lower lr, or raise kl_weight"
+            )
+        return None
+
+    def look(self, *, kl: float, test: float | None) -> str | None:
+        """Why to stop after a look at the fixed prompts: KL in nats a response, and the score of a
+        preference model that the policy is not trained on."""
+        if self.limits.kl and kl > self.limits.kl:
+            return (
+                f"the policy is {kl:.1f} nats a response from where it started, over the limit of "
+                f"{self.limits.kl:g}; raise kl_weight, lower lr, or take an earlier checkpoint"
+            )
+        if test is not None and math.isfinite(test):
+            self.falls = 0 if self.best_test is None or test >= self.best_test else self.falls + 1
+            self.best_test = test if self.best_test is None else max(test, self.best_test)
+            if self.falls >= PATIENCE:
+                return (
+                    f"the test preference model's score has been below its best "
+                    f"({self.best_test:.2f}, now {test:.2f}) for {self.falls} looks while the "
+                    "policy learned from the other one: the reward is being gamed; take the "
+                    "checkpoint from before"
+                )
+        return None
+
+    def state(self) -> dict[str, float | int | None]:
+        """What `restore` takes."""
+        return {
+            "start_length": self.start_length,
+            "best_test": self.best_test,
+            "falls": self.falls,
+        }
+
+    def restore(self, state: dict[str, float | int | None]) -> None:
+        """Go on from an earlier `state`."""
+        self.start_length, self.best_test = state["start_length"], state["best_test"]
+        self.falls = int(state["falls"] or 0)
