@@ -60,16 +60,17 @@ class Alarms:
             )
         return None
 
-    def look(self, *, kl: float, test: float | None) -> str | None:
+    def look(self, *, kl: float, test: float | None, error: float = 0.0) -> str | None:
         """Why to stop after a look at the fixed prompts: KL in nats a response, and the score of a
-        preference model that the policy is not trained on."""
+        preference model that the policy is not trained on, with its standard error."""
         if self.limits.kl and kl > self.limits.kl:
             return (
                 f"the policy is {kl:.1f} nats a response from where it started, over the limit of "
                 f"{self.limits.kl:g}; raise kl_weight, lower lr, or take an earlier checkpoint"
             )
         if test is not None and math.isfinite(test):
-            self.falls = 0 if self.best_test is None or test >= self.best_test else self.falls + 1
+            below = self.best_test is not None and test < self.best_test - 2 * error
+            self.falls = self.falls + 1 if below else 0
             self.best_test = test if self.best_test is None else max(test, self.best_test)
             if self.falls >= PATIENCE:
                 return (
