@@ -34,12 +34,12 @@ class Adapters:
         self.active: Key = None
         self._names: dict[Key, str] = {}
         self._heads: dict[Key, torch.Tensor] = {}
-        self._linears = _linears(model)
+        self._linears = linears(model)
         features = sum(layer.in_features * layer.out_features for layer in self._linears.values())
         self.unpacked = device.type == "cpu" and 0 < 4 * features <= UNPACK_LIMIT
         self._forwards: dict[Key, dict[str, Any]] = {}
         if self.unpacked:
-            self._base = {name: _unpack(layer) for name, layer in self._linears.items()}
+            self._base = {name: unpacked(layer) for name, layer in self._linears.items()}
             self._forwards[None] = {
                 name: functools.partial(F.linear, weight=weight, bias=self._linears[name].bias)
                 for name, weight in self._base.items()
@@ -158,7 +158,7 @@ class Adapters:
 
     def _merge(self, key: Key, name: str) -> None:
         forwards = dict(self._forwards[None])
-        self._linears = _linears(self.model)  # PEFT has put its layers around some of them
+        self._linears = linears(self.model)  # PEFT has put its layers around some of them
         for path, layer in self._linears.items():
             if name in getattr(layer, "lora_A", {}):
                 weight = self._base[path] + layer.get_delta_weight(name).to(self._base[path])
@@ -206,7 +206,7 @@ class Adapters:
         return [module for module in self.model.modules() if isinstance(module, LoraLayer)]
 
 
-def _linears(model: Any) -> dict[str, Any]:
+def linears(model: Any) -> dict[str, Any]:
     """4-bit layers by path; where PEFT has wrapped one, the wrapper."""
     found: dict[str, Any] = {}
     for path, module in model.named_modules():
@@ -231,7 +231,7 @@ def _low_rank(
     return forward
 
 
-def _unpack(layer: Any) -> torch.Tensor:
+def unpacked(layer: Any) -> torch.Tensor:
     """A 4-bit layer's weights [out, in] in float32."""
     from bitsandbytes.functional import dequantize_4bit
 

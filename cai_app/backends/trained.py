@@ -82,10 +82,10 @@ def check_base(adapter: Path, base: Path) -> Path:
     stated = stated_base(adapter)
     if stated and stated != (own := base_hash(base)):
         config = folders.read_json(adapter / "adapter_config.json")
+        named = config.get("base_model_name_or_path")
         raise InputError(
-            f"Adapter {name_of(adapter)!r} was trained on {config.get('base_model_name_or_path')} with "
-            f"weights {stated[:12]}…, but {base.name!r} here has {own[:12]}…; choose the base it "
-            "was trained on, or train it anew."
+            f"Adapter {name_of(adapter)!r} was trained on {named} with weights {stated[:12]}…, but "
+            f"{base.name!r} here has {own[:12]}…; choose the base it was trained on, or train anew."
         )
     return adapter
 
@@ -124,7 +124,9 @@ def find(settings: Settings, name: str, base: Path, *, shipped: Path | None = No
         some = ", ".join(id for id, _ in runs[:5])
         raise InputError(f"adapter {name!r} may be that of any of {some}; give more of the id")
     known = [one.name for one in of_base(settings, base, shipped=shipped)]
-    raise InputError(f"{base.name} has no adapter {name!r}; choose one of: {', '.join(known)}, none.")
+    raise InputError(
+        f"{base.name} has no adapter {name!r}; choose one of: {', '.join(known)}, none."
+    )
 
 
 def named_folder(settings: Settings) -> Path:

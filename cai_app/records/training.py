@@ -126,6 +126,11 @@ class TrainOptions(Options):
         preset = cls(preset=values.get("preset", "notes")).preset
         return cls(**{**cls.presets[preset], **values})
 
+    @property
+    def spec(self) -> str:
+        """Base and start adapter as a backend's spec; for options whose start is settled."""
+        return f"{self.backend}@{self.start}"
+
     def start_of_preset(self) -> str:
         """The adapter that the preset starts from, by name, or `none`."""
         return "helpful" if self.preset == "notes" else "none"
