@@ -100,6 +100,7 @@ class Adapters:
             self._point(None)
             for path, layer in self._linears.items():
                 if name in getattr(layer, "lora_A", {}):
+                    layer.lora_dropout[name].train()
                     layer.__dict__["forward"] = _low_rank(layer, name, self._base[path])
         else:
             for layer in self._linears_with_lora():

@@ -5,20 +5,22 @@ Texts are written and scored by the decode loop's own code, so a run and the pag
 numbers; only the learning adapter's passes keep what gradients need.
 """
 
-from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager
+import contextlib
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
 
-from cai_app.backends import decode, scoring
+from cai_app.backends import decode, folders, locate, parse_spec, scoring, trained
 from cai_app.backends.adapters import Key
 from cai_app.backends.engine import Engine
 from cai_app.backends.weights import load
 from cai_app.prompts import STOP, draft
 from cai_app.prompts.dialogue import opened, said
-from cai_app.records import Sampling
+from cai_app.records import Sampling, TrainOptions
+from cai_app.work.progress import Run
+from cai_app.work.training.base import Opened
 
 
 class Written(NamedTuple):
@@ -75,9 +77,19 @@ class OneBase:
         self._configs[key] = config
         return key, weights
 
-    def training(self, key: Key) -> AbstractContextManager[None]:
-        """Within, `logprobs` and `hidden` with this key give what gradients need."""
-        return self.adapters.training(key)
+    @contextlib.contextmanager
+    def training(self, key: Key) -> Iterator[None]:
+        """Within, `logprobs` and `hidden` are this adapter's and keep what gradients need."""
+        config = self.model.config.get_text_config()
+        before = config._attn_implementation
+        if self.engine.device.type == "cpu":
+            # For short rows several times as fast there as the fused kernel's backward pass.
+            config._attn_implementation = "eager"
+        try:
+            with self.adapters.training(key):
+                yield
+        finally:
+            config._attn_implementation = before
 
     def text(self, prompt: str, response: str) -> str:
         """A whole dialogue as a preference model reads it."""
@@ -173,6 +185,21 @@ class OneBase:
         config.base_model_name_or_path = base
         config.save_pretrained(str(folder))
         save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+def of_run(run: Run, options: TrainOptions) -> tuple[OneBase, Opened]:
+    """The base of a training, checked against what the run was started with, and what cards say
+    of it."""
+    place = locate(options.spec, run.settings)
+    run.check_same("base_hash", trained.base_hash(place.base))
+    run.check_same("start_hash", folders.adapter_hash(place.adapter) if place.adapter else "none")
+    pocket = parse_spec(options.backend).kind == "pocket"
+    base = OneBase(place.base, dialogue=pocket)
+    label = parse_spec(options.backend).target
+    if pocket:
+        label = f"pocket-{label or folders.pocket_default(run.settings.data)}"
+    device = base.engine.device
+    return base, Opened(base.model, base.codec.tokenizer, base.codec, device, place, label)
 
 
 def _result(work: Generator[None, None, Any]) -> Any:
