@@ -63,9 +63,7 @@ def tasks(
     return list(found.values())
 
 
-def pairs(
-    count: int, seed: str, *, aspect: str, unseen: str | None = None
-) -> list[ReferencePair]:
+def pairs(count: int, seed: str, *, aspect: str, unseen: str | None = None) -> list[ReferencePair]:
     """So many pairs of different answers under an aspect, each to another request.
 
     For `helpful` the requests are harmless ones: what a helpful answer to a harmful one would be is

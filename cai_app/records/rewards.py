@@ -78,9 +78,7 @@ class PreferenceOptions(TrainOptions):
         default="linear",
         description="How the learning rate goes on after the warm-up: constant, or down to zero.",
     )
-    batch: int = Field(
-        default=32, gt=0, le=65536, description="Pairs in one optimizer step."
-    )
+    batch: int = Field(default=32, gt=0, le=65536, description="Pairs in one optimizer step.")
 
     def start_of_preset(self) -> str:
         """A preference model starts from the pretrained base (HH 3)."""

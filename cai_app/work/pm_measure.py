@@ -58,9 +58,7 @@ def calibration(pairs: Sequence[Pair], margins: Floats) -> dict[str, Any]:
         fitted[part] = margins[part] / temperature(margins[~part], targets[~part])
     found: dict[str, Any] = {"n": len(pairs), "temperature": temperature(margins, targets)}
     for name, values in (("before", margins), ("after", fitted)):
-        rows = agreement.calibration(
-            1 / (1 + np.exp(-values)), targets, np.ones(len(pairs)), codes
-        )
+        rows = agreement.calibration(1 / (1 + np.exp(-values)), targets, np.ones(len(pairs)), codes)
         found[name] = {
             "ece": rows.ece.value,
             "ece_ci": list(rows.ece.ci) if rows.ece.ci else None,

@@ -29,7 +29,9 @@ def target(row: dict[str, Any], options: PreferenceOptions) -> float | None:
     `row["labels"]` holds one entry a principle: its value, and the raw p of each order asked. None
     where the label is unscored: it is left out, never taken as even.
     """
-    values = [value for one in row["labels"] if (value := _value(row["id"], one, options)) is not None]
+    values = [
+        value for one in row["labels"] if (value := _value(row["id"], one, options)) is not None
+    ]
     if not values:
         return None
     p = sum(values) / len(values)
@@ -55,9 +57,7 @@ def half(prompt: str) -> int:
     return _number(f"half-{prompt}") % 2
 
 
-def mixed(
-    ai: Sequence[Pair], helpful: Sequence[Pair], options: PreferenceOptions
-) -> list[Pair]:
+def mixed(ai: Sequence[Pair], helpful: Sequence[Pair], options: PreferenceOptions) -> list[Pair]:
     """Pairs to learn from, in a drawn order: at most `limit`, with `mix` of them AI's.
 
     The scarcer source is not repeated: the other one shrinks with it.
