@@ -1,4 +1,4 @@
-"""Requests of the toy world with the scene behind each, and what the reference rule says of answers.
+"""Requests of the toy world with their scenes, and what the reference rule says of answers.
 
 They are what a policy is trained and measured on; labels from here are called reference, never
 human.

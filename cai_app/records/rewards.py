@@ -11,7 +11,7 @@ COT_CLAMP = (0.4, 0.6)  # CAI 4.1: labels of chain of thought are near 0 and 1, 
 
 
 class PreferenceOptions(TrainOptions):
-    """A preference model on AI harmlessness labels, helpfulness labels, or both (CAI 4.2, HH A.2)."""
+    """A preference model on AI harmlessness and helpfulness labels (CAI 4.2, HH A.2)."""
 
     presets: ClassVar[Mapping[Preset, Mapping[str, Any]]] = {
         "notes": {},

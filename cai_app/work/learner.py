@@ -13,7 +13,7 @@ CLIP = 1.0
 
 
 class Learner:
-    """AdamW on a few float32 weights; its state goes into a checkpoint and comes back bit by bit."""
+    """AdamW on float32 weights; its state goes into a checkpoint and comes back bit by bit."""
 
     def __init__(
         self,

@@ -57,17 +57,18 @@ class OneBase:
         name: str,
         *,
         start: Path | None = None,
-        rank: int = 16,
-        alpha: int = 32,
+        shape: tuple[int, int] = (16, 32),
         dropout: float = 0.0,
         seed: int = 0,
     ) -> tuple[Key, list[torch.nn.Parameter]]:
-        """An adapter to be trained, a copy of `start` or a new one; its key and its weights."""
+        """An adapter to be trained, a copy of `start` or a new one of (rank, alpha); its key and
+        its weights. All others are frozen."""
         from peft import LoraConfig, PeftConfig
 
         if start is not None:
             config = PeftConfig.from_pretrained(str(start))
         else:
+            rank, alpha = shape
             config = LoraConfig(
                 r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear"
             )

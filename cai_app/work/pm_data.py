@@ -91,8 +91,8 @@ def _nothing(options: PreferenceOptions, left_out: Counter[str], ai: int, helpfu
     said = "".join(f", {n} {why}" for why, n in left_out.items())
     return (
         f"there are no pairs to learn for labels={options.labels}: {ai} AI and {helpful} "
-        f"helpfulness pairs are scored{said}; label a run of pairs first (python -m cai_app label), "
-        "or set labels=helpful"
+        f"helpfulness pairs are scored{said}; label a run of pairs first "
+        "(python -m cai_app label), or set labels=helpful"
     )
 
 

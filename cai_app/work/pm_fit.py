@@ -59,8 +59,7 @@ class Fit:
         self.key, weights = base.learn(
             f"pm-{part}",
             start=opened.place.adapter,
-            rank=options.rank,
-            alpha=options.alpha,
+            shape=(options.rank, options.alpha),
             dropout=options.dropout,
             seed=options.seed + part,
         )
@@ -186,7 +185,7 @@ class Fit:
         fresh = files.make_folder(folder.with_name(f".{folder.name}"))
         shutil.rmtree(fresh)
         self.base.save(self.key, fresh, base=self.label, task="SEQ_CLS", head=self.head)
-        files.replace(fresh / MEASURED, asas_json(measured))
+        files.replace(fresh / MEASURED, as_json(measured))
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
         with checkpoints.writing(self.run.path, outputs=(METRICS,)) as place:

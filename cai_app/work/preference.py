@@ -1,4 +1,4 @@
-"""preference: a preference model on soft labels (CAI 4.1, HH A.2), a LoRA adapter with a score head.
+"""preference: a preference model on soft labels (CAI 4.1, HH A.2), a LoRA adapter with a head.
 
 The score is read at the end token of the whole dialogue. Trained by a loop of its own (pm_fit): the
 loss on soft targets is one line, and the model that learns here is the one that scores live.
@@ -10,7 +10,6 @@ import shutil
 import sys
 from pathlib import Path
 from typing import Any
-
 
 from cai_app import files
 from cai_app.backends import folders, locate

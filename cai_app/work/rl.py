@@ -114,12 +114,10 @@ class Job:
     ) -> None:
         self.run, self.options, self.base, self.opened = run, options, base, opened
         self.prompts, self.fixed, self.done = prompts, fixed, 0
-        begun, shape = opened.place.adapter, {"rank": options.rank, "alpha": options.alpha}
-        self.policy, weights = base.learn("policy", start=begun, seed=options.seed, **shape)
+        begun, shape = opened.place.adapter, (options.rank, options.alpha)
         # A frozen copy of where the policy starts: with its adapter off it would be another model.
-        self.start, _ = base.learn("start", start=begun, seed=options.seed, **shape)
-        for weight in weights:
-            weight.requires_grad_(True)
+        self.start, _ = base.learn("start", start=begun, seed=options.seed, shape=shape)
+        self.policy, weights = base.learn("policy", start=begun, seed=options.seed, shape=shape)
         self.pm = self._scorer(options.pm)
         self.test = None if options.test_pm == "none" else self._scorer(options.test_pm)
         self.learner = Learner(
