@@ -205,6 +205,11 @@ class DpoOptions(TrainOptions):
         default="harmless",
         description="Take AI labels under this constitution (any of its versions), or `any`.",
     )
+    helpful: str = Field(
+        default="reference",
+        description="Where helpfulness labels come from: reference (the built-in set, by rule), "
+        "human (all that people have given), or a rater or source of the store.",
+    )
     beta: float = Field(
         default=0.1,
         gt=0,
@@ -235,6 +240,10 @@ class DpoOptions(TrainOptions):
         le=1000,
         description="How often the pairs are gone through (the small-model recipe: 3).",
     )
+
+    def start_of_preset(self) -> str:
+        """A policy that answers: helpful, where nothing better is named."""
+        return "helpful"
 
 
 class DistillOptions(TrainOptions):

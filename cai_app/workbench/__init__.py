@@ -23,10 +23,11 @@ from cai_app.records import (
     Rater,
     RunInfo,
     Step,
+    TrainOptions,
     Transcript,
 )
 from cai_app.settings import Settings
-from cai_app.workbench import audit, data, examples, labelling, lineage
+from cai_app.workbench import audit, data, examples, labelling, lineage, training
 from cai_app.workbench.constitution import Workshop
 from cai_app.workbench.models import Models, Opener, specs_of
 from cai_app.workbench.runs import Runs
@@ -37,6 +38,7 @@ from cai_app.workbench.shapes import (
     run_json,
     write_transcript,
 )
+from cai_app.workbench.training.gathering import Sources
 
 if TYPE_CHECKING:
     from cai_app.formats import ReadOptions
@@ -165,6 +167,21 @@ class Workbench:
     def label(self, task: labelling.Task) -> RunInfo:
         """Queue a run that labels."""
         return self.runs.start(labelling.prepare(task, self.settings))
+
+    def train_plan(self, kind: str, options: TrainOptions) -> training.TrainPlan:
+        """What a training would read, need and take, with its exact command and YAML."""
+        return training.plan(kind, options, self._sources())
+
+    def train_start(self, kind: str, options: TrainOptions) -> RunInfo:
+        """Queue a training."""
+        return self.runs.start(training.prepare(kind, options, self._sources()))
+
+    def train_options(self, run: str) -> tuple[str, TrainOptions]:
+        """Kind and options of an earlier training, to fill a form with."""
+        return training.from_run(self.settings, run)
+
+    def _sources(self) -> Sources:
+        return Sources(self.settings, lambda: self.store)
 
     def audit(self, asked: AuditOptions) -> AuditReport:
         """An AI rater against people; see `audit.audit`."""
