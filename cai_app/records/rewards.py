@@ -7,7 +7,7 @@ from pydantic import Field
 
 from cai_app.records.training import Preset, TrainOptions
 
-COT_CLAMP = (0.4, 0.6)  # CAI 4.1: labels of chain of thought are near 0 and 1, and too sure
+COT_CLAMP = 0.4  # CAI 4.1: labels of chain of thought are near 0 and 1, so 40-60
 
 
 class PreferenceOptions(TrainOptions):
@@ -35,18 +35,20 @@ class PreferenceOptions(TrainOptions):
     )
     helpful: str = Field(
         default="auto",
-        description="Where helpfulness labels come from: a source of human labels in the store, "
-        "reference (the built-in set, by rule), or auto (human ones where there are any).",
+        description="Where helpfulness labels come from: human (people's in the store), a source "
+        "or rater of these, reference (the built-in set, by rule), or auto (human where there are).",
     )
     orders: Literal["both", "one"] = Field(
         default="both",
         description="Where a label was asked in both orders: learn their mean, or one of them, "
         "drawn (the paper asks one).",
     )
-    clamp: tuple[float, float] | None = Field(
+    clamp: float | None = Field(
         default=None,
-        description="Soft labels are held within these two; empty clamps those of chain of "
-        "thought to 0.4-0.6 (the paper) and leaves the others as they are.",
+        ge=0,
+        lt=0.5,
+        description="Soft labels are held between this and 1 less this; empty clamps those of "
+        "chain of thought to 0.4-0.6 (the paper) and leaves the others as they are.",
     )
     mix: float = Field(
         default=0.5,
@@ -79,6 +81,13 @@ class PreferenceOptions(TrainOptions):
         description="How the learning rate goes on after the warm-up: constant, or down to zero.",
     )
     batch: int = Field(default=32, gt=0, le=65536, description="Pairs in one optimizer step.")
+    held_out: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="Share of the prompts kept out of training to measure on, 200 pairs a source "
+        "at most.",
+    )
 
     def start_of_preset(self) -> str:
         """A preference model starts from the pretrained base (HH 3)."""

@@ -1,7 +1,7 @@
 """The pairs that a preference model learns from and is tested on, from a run's snapshot.
 
-AI and human labels come in inputs.labels.jsonl; reference pairs are written from the toy world by
-the seed. Whatever is left out is counted with its reason.
+Labels come in inputs.rows.jsonl; on the pocket family, reference pairs in combinations that no
+training saw are test pairs too. Whatever is left out is counted with its reason.
 """
 
 import logging
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from cai_app import files
+from cai_app.backends import parse_spec
 from cai_app.errors import InputError
 from cai_app.pocket import tasks
 from cai_app.records.rewards import PreferenceOptions
@@ -18,7 +19,7 @@ from cai_app.work.targets import Pair, half, held_out, mixed, target
 
 log = logging.getLogger(__name__)
 
-LABELS = "inputs.labels.jsonl"
+ROWS = "inputs.rows.jsonl"
 MOST_TESTED = 200  # held-out pairs of a source
 _UNSEEN = 200  # reference pairs in combinations that no training saw
 
@@ -33,32 +34,25 @@ class Data(NamedTuple):
 
 def gather(run: Run, options: PreferenceOptions) -> Data:
     """Read the snapshot. Raises InputError where nothing is left to learn from."""
-    rows, _ = files.read_rows(run.input(LABELS)) if LABELS in run.config.inputs else ([], 0)
+    rows, _ = files.read_rows(run.input(ROWS))
     left_out: Counter[str] = Counter()
-    known = [pair for row in rows if (pair := _pair(row, options, left_out)) is not None]
-    ai = [pair for pair in known if pair.source == "ai"]
-    helpful = [pair for pair in known if pair.source in ("human", "reference")]
-    reference = options.helpful == "reference"
-    if reference:
-        run.check_same("world", "1")
-        wanted = (options.limit or 2000) if options.labels != "ai" else MOST_TESTED
-        helpful = _reference(wanted, f"{options.seed}", "helpful", None)
-    tests = {
-        "ai": _tested(ai, options),
-        "helpful": _tested(helpful, options),
-        "checked": [pair for pair in known if pair.source == "checked"],
-    }
-    if reference:
-        tests["reference_harmless"] = _reference(_UNSEEN, "test", "harm", "scene")
-        tests["reference_helpful"] = _reference(_UNSEEN, "test", "helpful", "scene")
+    known: dict[str, list[Pair]] = {"ai": [], "helpful": [], "checked": []}
+    for row in rows:
+        if (pair := _pair(row, options, left_out)) is not None:
+            known[pair.source].append(pair)
     kept = [
-        [pair for pair in pairs if not held_out(pair.prompt, options.held_out)]
-        for pairs in (ai, helpful)
+        [pair for pair in known[source] if not held_out(pair.prompt, options.held_out)]
+        for source in ("ai", "helpful")
     ]
-    chosen = mixed(*kept, options)
+    chosen = mixed(kept[0], kept[1], options)
     if not chosen:
-        raise InputError(_nothing(options, left_out, len(ai), len(helpful)))
-    parts = (chosen,)
+        raise InputError(_nothing(options, left_out, known))
+    tests = {source: _tested(known[source], options) for source in ("ai", "helpful")}
+    tests["checked"] = known["checked"]
+    if parse_spec(options.backend).kind == "pocket":
+        tests["reference_harmless"] = _reference("harm")
+        tests["reference_helpful"] = _reference("helpful")
+    parts: tuple[list[Pair], ...] = (chosen,)
     if options.split:
         parts = tuple([pair for pair in chosen if half(pair.prompt) == n] for n in (0, 1))
     found = {name: pairs for name, pairs in tests.items() if pairs}
@@ -73,13 +67,13 @@ def _pair(row: dict[str, Any], options: PreferenceOptions, left_out: Counter[str
     if row["a"].strip() == row["b"].strip():
         left_out["same text"] += 1
         return None
-    return Pair(row["id"], row["prompt"], row["a"], row["b"], p, row["source"])
+    return Pair(row["id"], row["prompt"], row["a"], row["b"], p, row["kind"])
 
 
-def _reference(count: int, seed: str, aspect: str, unseen: str | None) -> list[Pair]:
+def _reference(aspect: str) -> list[Pair]:
     return [
-        Pair(f"{aspect}-{seed}-{n}", one.task.prompt, one.a, one.b, one.p, "reference")
-        for n, one in enumerate(tasks.pairs(count, seed, aspect=aspect, unseen=unseen))
+        Pair(f"{aspect}-{n}", one.task.prompt, one.a, one.b, one.p, "reference")
+        for n, one in enumerate(tasks.pairs(_UNSEEN, "test", aspect=aspect, unseen="scene"))
     ]
 
 
@@ -87,11 +81,13 @@ def _tested(pairs: Sequence[Pair], options: PreferenceOptions) -> list[Pair]:
     return [pair for pair in pairs if held_out(pair.prompt, options.held_out)][:MOST_TESTED]
 
 
-def _nothing(options: PreferenceOptions, left_out: Counter[str], ai: int, helpful: int) -> str:
+def _nothing(
+    options: PreferenceOptions, left_out: Counter[str], known: dict[str, list[Pair]]
+) -> str:
     said = "".join(f", {n} {why}" for why, n in left_out.items())
     return (
-        f"there are no pairs to learn for labels={options.labels}: {ai} AI and {helpful} "
-        f"helpfulness pairs are scored{said}; label a run of pairs first "
+        f"there are no pairs to learn for labels={options.labels}: {len(known['ai'])} AI and "
+        f"{len(known['helpful'])} helpfulness pairs are scored{said}; label a run of pairs first "
         "(python -m cai_app label), or set labels=helpful"
     )
 
@@ -110,7 +106,7 @@ def within(
     """Pairs whose two dialogues have at most so many tokens; the others are counted."""
     kept, found = [], []
     for pair in pairs:
-        row = Tokens(*(tokens(pair.prompt, text) for text in (pair.a, pair.b)), pair.p)
+        row = Tokens(tokens(pair.prompt, pair.a), tokens(pair.prompt, pair.b), pair.p)
         if max(len(row.a), len(row.b)) > most:
             left_out["too long"] = left_out.get("too long", 0) + 1
             continue

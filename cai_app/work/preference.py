@@ -69,7 +69,7 @@ def _finish(
             "mean": float(scores.mean()),
             "std": max(1e-6, float(scores.std())),
             "n": len(samples),
-            "policy": f"{options.backend}@{options.policy}",
+            "policy": f"{options.backend}@{_policy(run)}",
         }
         measured = {**found, "test_pm": measured} if number == 0 and measured else found
         fresh = run.path / ".fresh"
@@ -86,18 +86,22 @@ def _finish(
             shutil.rmtree(run.path / TEST, ignore_errors=True)
             (run.path / "adapter").rename(run.path / TEST)
     files.replace(run.path / MEASURED, as_json(measured))
-    run.report(run.status.done, **results(measured))
+    run.report(run.status.done, run.status.total, **results(measured))
 
 
 def _samples(run: Run, options: PreferenceOptions, base: OneBase, data: Data) -> list[str]:
     """Whole dialogues that the start policy has written, to held-out prompts first."""
-    policy = locate(f"{options.backend}@{options.policy}", run.settings).adapter
+    policy = locate(f"{options.backend}@{_policy(run)}", run.settings).adapter
     key = base.load(policy) if policy else None
     tested = (pair.prompt for name in ("ai", "helpful") for pair in data.tests.get(name, ()))
     learned = (pair.prompt for part in data.parts for pair in part)
     prompts = list(dict.fromkeys([*tested, *learned]))[:SCALED_ON]
     written = base.write(key, prompts, range(len(prompts)), max_tokens=160)
     return [base.text(p, one.text) for p, one in zip(prompts, written, strict=True)]
+
+
+def _policy(run: Run) -> str:
+    return run.config.provenance.get("policy", "none")
 
 
 def _base_path(options: PreferenceOptions, opened: Opened) -> str:

@@ -119,7 +119,8 @@ class Job:
         self.start, _ = base.learn("start", start=begun, seed=options.seed, shape=shape)
         self.policy, weights = base.learn("policy", start=begun, seed=options.seed, shape=shape)
         self.pm = self._scorer(options.pm)
-        self.test = None if options.test_pm == "none" else self._scorer(options.test_pm)
+        watching = run.config.provenance.get("test_pm", "none")
+        self.test = None if watching == "none" else self._scorer(watching)
         self.learner = Learner(
             weights,
             lr=options.lr,

@@ -12,7 +12,7 @@ from cai_app.records.rewards import COT_CLAMP, PreferenceOptions
 class Pair(NamedTuple):
     """One comparison to learn from or to be tested on; `p` is the target chance that a is better.
 
-    `source` is ai, human or reference.
+    `source` is ai, helpful, checked (people on AI-labelled pairs) or reference.
     """
 
     id: str
@@ -26,25 +26,16 @@ class Pair(NamedTuple):
 def target(row: dict[str, Any], options: PreferenceOptions) -> float | None:
     """The soft target of a snapshot's row: mean of the orders (or one, drawn), then the clamp.
 
-    `row["labels"]` holds one entry a principle: its value, and the raw p of each order asked. None
-    where the label is unscored: it is left out, never taken as even.
+    None where it is unscored: it is left out, never taken as even.
     """
-    values = [
-        value for one in row["labels"] if (value := _value(row["id"], one, options)) is not None
-    ]
-    if not values:
-        return None
-    p = sum(values) / len(values)
-    clamp = options.clamp or (COT_CLAMP if row.get("cot") else None)
-    return min(clamp[1], max(clamp[0], p)) if clamp else p
-
-
-def _value(id: str, label: dict[str, Any], options: PreferenceOptions) -> float | None:
-    asked = [p for p in label.get("orders") or () if p is not None]
+    p: float | None = row.get("p")
+    asked = [row[name] for name in ("p_a_first", "p_b_first") if row.get(name) is not None]
     if options.orders == "one" and len(asked) > 1:
-        return asked[_number(f"order-{options.seed}-{id}") % len(asked)]
-    value: float | None = label["value"]
-    return value
+        p = asked[_number(f"order-{options.seed}-{row['id']}") % len(asked)]
+    if p is None:
+        return None
+    low = options.clamp if options.clamp is not None else COT_CLAMP if row.get("cot") else 0.0
+    return min(1 - low, max(low, p))
 
 
 def held_out(prompt: str, share: float) -> bool:
