@@ -41,7 +41,13 @@ def preferences(count: int, seed: int) -> Iterator[dict[str, Any]]:
             continue
         seen.add(prompt)
         p = replies.p_first(first, second, "helpful", scene.act)
-        yield {"prompt": prompt, "a": first.text, "b": second.text, "p": round(p, 3)}
+        yield {
+            "prompt": prompt,
+            "a": first.text,
+            "b": second.text,
+            "p": round(p, 3),
+            "harmful": harmful,
+        }
 
 
 def requests(count: int, seed: int, *, harmful: bool) -> Iterator[dict[str, Any]]:
