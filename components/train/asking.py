@@ -32,19 +32,21 @@ FORMS: dict[str, Form] = {
         "Fine-tune the base on helpful answers. Red-teamed, it is where the method begins.",
     ),
     "sl-cai": Form(
-        "sft", ("data", "source", "constitution", "start", "name"), {},
+        "sft", ("data", "source", "constitution", "start", "max_steps", "name"), {},
         "Fine-tune on revisions: what the model made of its own answers under your principles.",
     ),
     "preference": Form(
-        "preference", ("labels", "source", "constitution", "ratio", "mix", "start", "name"), {},
+        "preference",
+        ("labels", "source", "constitution", "helpful", "mix", "max_steps", "name"), {},
         "Learn which of two answers is better: a score that RL can raise.",
     ),
     "rl": Form(
-        "rl", ("pm", "start", "prompts", "kl", "lam", "beta", "max_steps", "name"), {},
+        "rl", ("pm", "start", "prompts", "kl_weight", "max_steps", "name"), {},
         "Let the policy gain reward from a preference model, held near where it started.",
     ),
     "dpo": Form(
-        "dpo", ("labels", "source", "constitution", "start", "beta", "name"), {},
+        "dpo",
+        ("labels", "source", "constitution", "helpful", "start", "beta", "max_steps", "name"), {},
         "Learn preferences without a preference model: the cheap baseline to RL.",
     ),
     "distill": Form(
@@ -52,6 +54,8 @@ FORMS: dict[str, Form] = {
         "Answer without the preamble as with it.",
     ),
 }  # fmt: skip
+# What is missing where a form finds no data: the first step that an empty list offers too.
+_TODO = {"sl-cai": "chains", "preference": "labels", "dpo": "labels"}
 Choice = dict[str, str]
 
 
@@ -89,7 +93,8 @@ def plan(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any
         program, options = read_form(asked)
         found = workbench.train_plan(program, options).model_dump(mode="json")
     except InputError as error:
-        return {"message": _sentence(error), "field": _field(error)}
+        todo = _TODO.get(text(asked, "kind"), "") if str(error).startswith("there are no") else ""
+        return {"message": _sentence(error), "field": _field(error), "todo": todo}
     return found | {"needs": _needs(found), "notes": _notes(found)}
 
 
@@ -201,7 +206,8 @@ def _starts(workbench: Workbench, kind: str) -> list[Choice]:
 def _preference_models(workbench: Workbench, kind: str) -> list[Choice]:
     done = [one for one in workbench.runs.trainings() if one.kind == "preference" and one.spec]
     listed = [{"value": one.id, "label": f"{one.title} · {one.id}"} for one in done]
-    return listed or [{"value": "", "label": "none yet: train a preference model first"}]
+    shipped = {name for one in workbench.models() for name in one.adapters if name == "pm"}
+    return listed + [{"value": name, "label": f"{name}, as it ships"} for name in shipped]
 
 
 def _constitutions(workbench: Workbench, kind: str) -> list[Choice]:
@@ -226,7 +232,9 @@ def _sources(workbench: Workbench, kind: str) -> list[Choice]:
 def _helpful(workbench: Workbench, kind: str) -> list[Choice]:
     listed = [{"value": "reference", "label": "the built-in set, by rule"}]
     if kind in ("preference", "dpo"):
-        return [*listed, {"value": "human", "label": "all that people have labelled"}]
+        auto = {"value": "auto", "label": "people's where there are, else the built-in set"}
+        first = [auto] if kind == "preference" else []
+        return [*first, *listed, {"value": "human", "label": "all that people have labelled"}]
     counts = {
         run: rows["response"] for run, rows in workbench.store.tracing.rows_of_runs().items()
         if rows.get("response")
@@ -236,5 +244,6 @@ def _helpful(workbench: Workbench, kind: str) -> list[Choice]:
 
 
 def _prompts(workbench: Workbench, kind: str) -> list[Choice]:
-    names = ("both", *BUILT_IN)
-    return [{"value": name, "label": "both of them" if name == "both" else name} for name in names]
+    words = {"world": "the toy world's requests", "both": "red-team and helpful"}
+    names = (*(("world",) if kind == "rl" else ()), "both", *BUILT_IN)
+    return [{"value": name, "label": words.get(name, name)} for name in names]

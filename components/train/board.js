@@ -140,8 +140,8 @@ function row(line) {
   return it.element;
 }
 // Held-out numbers first: they are what a run is compared by.
-const FIRST = ['held_out_accuracy', 'accuracy', 'held_out_loss', 'reward', 'test_reward', 'kl', 'loss'];
-const headline = (metrics) => { const known = Object.entries(metrics).filter(([name]) => !QUIET.has(name) && name !== 'lr'); const place = ([name]) => { const n = FIRST.findIndex((one) => name.startsWith(one)); return n < 0 ? FIRST.length : n; }; return known.sort((a, b) => place(a) - place(b)).slice(0, 3); };
+const FIRST = ['ai_accuracy', 'helpful_accuracy', 'checked_accuracy', 'held_out_loss', 'held_out_pm', 'test_pm', 'kl', 'harm', 'helpfulness', 'held_out_rewards_acc', 'loss'];
+const headline = (metrics) => { const known = Object.entries(metrics).filter(([name]) => !QUIET.has(name) && name !== 'lr'); const place = ([name]) => { const n = FIRST.indexOf(name); return n < 0 ? FIRST.length : n; }; return known.sort((a, b) => place(a) - place(b)).slice(0, kind === 'rl' ? 4 : 3); };
 
 function drawList() {
   const found = mine();
@@ -170,7 +170,7 @@ function drawEmpty() {
 const drawn = new Map();
 function drawPlots(anew = false) {
   const runs = [...chosen.values()].filter((run) => run.series.size).sort((a, b) => a.number - b.number);
-  const wanted = plotsOf(runs).filter((plot) => minor || !plot.minor);
+  const wanted = plotsOf(runs, kind).filter((plot) => minor || !plot.minor);
   const keys = new Set(wanted.map((plot) => plot.title));
   for (const [key, it] of drawn) if (!keys.has(key)) { it.element.remove(); drawn.delete(key); }
   wanted.forEach((plot, n) => {
@@ -206,5 +206,6 @@ window.addEventListener('cw-train-kind', (event) => {
   if (!lineOfRun(opened) || lineOfRun(opened).kind !== kind) { opened = heard ? mine()[0]?.id ?? '' : opened; detail.reset(); }
   chooseSome(); address(); drawAll(); tick();
 });
+window.addEventListener('cw-train-begin', (event) => trigger('begin', { name: event.detail }));
 window.addEventListener('cw-train-started', (event) => { opened = event.detail; detail.reset(); stamp = ''; dropped.clear(); tick(); });
 window.addEventListener('cw-run-done', () => { stamp = ''; trigger('grown', {}); tick(); });

@@ -19,26 +19,33 @@ const few = (x) => {
 // What belongs on one plot: measures by name, the first drawn whole, the next dashed, then dotted.
 // `target` is a line to read against.
 const PLOTS = [
-  { title: 'Loss', of: ['loss', 'held_out_loss'], low: null },
-  { title: 'Loss above the targets’ entropy', of: ['excess_loss', 'held_out_excess_loss', 'held_out_excess'], low: 0 },
-  { title: 'Accuracy on held-out pairs', match: /^(held_out_)?accuracy/, low: null },
-  { title: 'Reward', of: ['reward', 'held_out_reward', 'score'] },
-  { title: 'Held-out preference model', of: ['test_reward', 'test_pm', 'held_out_pm', 'test_score'] },
-  { title: 'KL to the start policy, a sequence', of: ['kl', 'held_out_kl', 'kl_fixed'], low: 0 },
-  { title: 'Reward against √KL', across: 'kl', up: 'reward', root: true },
-  { title: 'λ·KL as a share of the reward’s spread', match: /^(kl_share|penalty_share)$/, low: 0 },
-  { title: 'Length, tokens', of: ['length', 'held_out_length', 'tokens_mean'], low: 0 },
-  { title: 'Evasive and boilerplate answers', of: ['evasive', 'boilerplate', 'truncated'], low: 0 },
+  { title: 'Loss above the targets’ entropy', kinds: ['preference'], of: ['loss', 'ai_loss', 'helpful_loss', 'checked_loss'], low: 0 },
+  { title: 'Accuracy', kinds: ['preference'], of: ['accuracy', 'ai_accuracy', 'helpful_accuracy', 'checked_accuracy'] },
+  { title: 'The other half’s model: loss', match: /^test_.*loss$/, low: 0 },
+  { title: 'The other half’s model: accuracy', match: /^test_.*accuracy$/ },
+  { title: 'Loss', of: ['loss', 'held_out_loss'] },
+  { title: 'Reward', of: ['reward', 'pm'] },
+  { title: 'Preference model on fixed prompts', of: ['held_out_pm', 'test_pm'] },
+  { title: 'KL to the start policy, nats a response', of: ['kl', 'rollout_kl'], low: 0 },
+  { title: 'Score against √KL', across: 'kl', up: 'held_out_pm', root: true },
+  { title: 'λ·KL as a share of the reward’s spread', of: ['kl_share'], low: 0 },
+  { title: 'Length, tokens', of: ['length', 'rollout_length'], low: 0 },
+  { title: 'Evasive, boilerplate, truncated', of: ['evasive', 'boilerplate', 'truncated'], low: 0 },
+  { title: 'Harm by the reference rule, 0-4', of: ['harm'], low: 0 },
+  { title: 'Helpfulness by the reference rule, 0-100', of: ['helpfulness'] },
+  { title: 'DPO: reward margin', match: /^(held_out_)?rewards_margins$/ },
+  { title: 'DPO: accuracy', match: /^(held_out_)?rewards_accuracies$/ },
   { title: 'Learning rate', of: ['lr'], low: 0, minor: true },
 ];
-const QUIET = new Set(['epoch', 'tokens', 'grad_norm', 'entropy']);
+const QUIET = new Set(['epoch', 'tokens', 'grad_norm', 'entropy', 'sqrt_kl', 'spread', 'unscored', 'rejected', 'too_long']);
 const spoken = (name) => name.replaceAll('_', ' ').replace(/^held out/, 'held-out');
 
 // Which plots there are for these runs: a known one for what it names, one of its own for the rest.
-function plotsOf(runs) {
+function plotsOf(runs, kind) {
   const names = new Set(runs.flatMap((run) => [...run.series.keys()]));
   const found = [];
   for (const plot of PLOTS) {
+    if (plot.kinds && !plot.kinds.includes(kind)) continue;
     if (plot.across) { if (names.has(plot.across) && names.has(plot.up)) found.push({ ...plot, names: [plot.up] }); continue; }
     const mine = plot.match ? [...names].filter((name) => plot.match.test(name)) : plot.of.filter((name) => names.has(name));
     mine.forEach((name) => names.delete(`${name}`));
@@ -74,7 +81,7 @@ function lineOf(points, at, high) {
   return path;
 }
 
-// Reward at every step for which both are known, across √KL; a policy that has not moved is at 0.
+// The score at every step for which both are known, across √KL; a policy that has not moved is at 0.
 function crossed(run, plot) {
   const across = new Map(run.series.get(plot.across) ?? []);
   return (run.series.get(plot.up) ?? []).filter(([step]) => Number.isFinite(across.get(step)))
@@ -108,11 +115,11 @@ function chart(plot) {
     const at = (x) => left + (x - x0) / (x1 - x0) * (width - left - right);
     const up = (y) => top + (1 - (y - y0) / (y1 - y0)) * (height - top - bottom);
     scale = { at, up, x0, x1, lines };
-    const nets = ticks(y0, y1, 4).flatMap((y) => [shape('line', { x1: left, x2: width - right, y1: up(y), y2: up(y), class: 'net' }), words(left - 7, up(y) + 4, few(y), { 'text-anchor': 'end' })]);
+    const nets = ticks(y0, y1, 5).flatMap((y) => [shape('line', { x1: left, x2: width - right, y1: up(y), y2: up(y), class: 'net' }), words(left - 7, up(y) + 4, few(y), { 'text-anchor': 'end' })]);
     const marks = ticks(x0, x1, Math.min(6, width / 90)).map((x) => words(at(x), height - 6, few(x), { 'text-anchor': 'middle' }));
     const ends = new Map();
     const drawn = lines.flatMap((line) => {
-      const look = `line r${line.run.colour} d${it.plot.across ? 0 : Math.min(2, line.n)}`;
+      const look = `line r${line.run.colour} d${it.plot.across ? 0 : Math.min(3, line.n)}`;
       const raw = line.points.map(([x, y]) => [x, y]);
       const main = smooth && !it.plot.across && raw.length > 8 ? smoothed(raw, smooth) : raw;
       const last = main.findLast(([, y]) => y !== null);
@@ -124,7 +131,7 @@ function chart(plot) {
     let above = -Infinity;
     const tags = [...ends].map(([run, [x, y]]) => ({ run, x: at(x) + 6, y: up(y) + 4 })).sort((a, b) => a.y - b.y).map((one) => { const y = Math.max(one.y, above + 12); above = y; return words(one.x, y, String(one.run.number), { class: `end r${one.run.colour}` }); });
     pane.replaceChildren(...nets, shape('line', { x1: left, x2: width - right, y1: height - bottom, y2: height - bottom, class: 'base' }), ...marks, ...drawn.filter(Boolean), ...tags);
-    setText(legend, it.plot.across ? 'across: √KL' : it.plot.names.length > 1 ? it.plot.names.map((name, n) => `${['─', '╌', '┈'][Math.min(2, n)]} ${spoken(name)}`).join('  ') : '');
+    setText(legend, it.plot.across ? 'across: √KL' : it.plot.names.length > 1 ? it.plot.names.map((name, n) => `${['──', '╌╌', '┈┈', '─·'][Math.min(3, n)]} ${spoken(name)}`).join('  ') : '');
     svg.setAttribute('aria-label', `${it.plot.title}: ${lines.map((line) => `run ${line.run.number} ${spoken(line.name)} ${few(line.points.findLast(([, y]) => y !== null)?.[1])}`).join(', ')}`);
   };
   svg.addEventListener('pointermove', (event) => {

@@ -6,7 +6,7 @@ const btn = (text, act, look = '') => node('button', { type: 'button', class: lo
 const link = (text, act, title) => node('button', { type: 'button', class: 'link', text, title, on: { click: act } });
 const clock = (s) => s >= 5400 ? `${(s / 3600).toFixed(1)} hours` : s >= 90 ? `${Math.round(s / 60)} minutes` : `${Math.max(1, Math.round(s))} seconds`;
 const size = (bytes) => bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`;
-const spoken = (name) => ({ lr: 'learning rate', pm: 'preference model', max_steps: 'most steps', kl: 'λ, the price of KL' }[name] ?? name.replaceAll('_', ' '));
+const spoken = (name) => ({ lr: 'learning rate', pm: 'preference model', max_steps: 'most steps', kl_weight: 'λ, the price of KL', mix: 'share of AI labels', helpful: 'helpful data' }[name] ?? name.replaceAll('_', ' '));
 let kept = {};
 try { kept = JSON.parse(window.localStorage.getItem(KEPT) ?? '{}') ?? {}; } catch { kept = {}; }
 let kinds = [], kind = query.get('kind') || kept.kind || 'helpful', form = null, planned = null;
@@ -25,7 +25,7 @@ const main = node('div', { class: 'full' }), rest = node('div'), folded = node('
 main.style.display = 'contents';
 const go = node('button', { type: 'button', class: 'btn go', id: 'train-start', text: 'Start', on: { click: begin } });
 const back = link('back to the preset', () => { kept[kind] = {}; changed(); draw(); }, 'Forget what was changed here');
-const note = node('p', { class: 'note bad', role: 'alert', hidden: true });
+const note = node('div', { class: 'note bad', role: 'alert', hidden: true });
 const rows = node('p', { class: 'rows' }), needs = node('p', { class: 'meta' }), time = node('p', { class: 'meta' }), notes = node('div', { class: 'meta' });
 const command = node('pre', { tabindex: 0, 'aria-label': 'The command' }), yaml = node('pre', { tabindex: 0, 'aria-label': 'The YAML' });
 const exact = node('details', {}, [node('summary', { text: 'Command and YAML' }), node('div', {}, [node('div', {}, [node('div', { class: 'row', style: 'justify-content:space-between' }, [node('span', { class: 'meta', text: 'The same in a terminal' }), link('copy', (event) => copyText(command.textContent, event.currentTarget))]), command,
@@ -78,7 +78,11 @@ function draw() {
 
 function drawPlan() {
   const wrong = planned?.message ?? '';
-  setText(note, wrong); setShown(note, Boolean(wrong));
+  // That there is no data yet is no mistake: what to do about it is a click away.
+  const todo = { chains: 'Generate chains', labels: 'Label pairs' }[planned?.todo];
+  note.className = todo ? 'note' : 'note bad';
+  note.replaceChildren(node('p', { text: wrong }), ...(todo ? [btn(todo, () => window.dispatchEvent(new CustomEvent('cw-train-begin', { detail: planned.todo })), 'btn')] : []));
+  setShown(note, Boolean(wrong));
   for (const one of root.querySelectorAll('.field.wrong')) one.classList.remove('wrong');
   if (wrong && planned?.field) root.querySelector(`[data-option="${CSS.escape(planned.field)}"]`)?.classList.add('wrong');
   go.disabled = !form?.may_write || !planned || Boolean(wrong);
