@@ -3,9 +3,9 @@
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,18 @@ from cai_app.errors import BackendError
 log = logging.getLogger(__name__)
 
 Key = tuple[str, int, int] | None  # fingerprint of an adapter; None is the base alone
+
+
+
+class Each(NamedTuple):
+    """An adapter for every row of a batch."""
+
+    keys: tuple[Key, ...]
+
+    def rows(self, kept: Sequence[int]) -> "Each":
+        """The same for the rows that are kept."""
+        return Each(tuple(self.keys[n] for n in kept))
+
 
 UNPACK_LIMIT = 512 * 2**20  # bytes of float32 weights that a base on CPU may unpack to
 
@@ -31,7 +43,7 @@ class Adapters:
     def __init__(self, model: Any, device: torch.device) -> None:
         self.model = model
         self.device = device
-        self.active: Key = None
+        self.active: Key | Each = None
         self._names: dict[Key, str] = {}
         self._heads: dict[Key, torch.Tensor] = {}
         self._linears = linears(model)
@@ -167,20 +179,44 @@ class Adapters:
                 forwards[path] = functools.partial(F.linear, weight=weight, bias=bias)
         self._forwards[key] = forwards
 
-    def use(self, key: Key) -> None:
-        """Make an adapter (or the base alone) the active one; free when it already is."""
+    def use(self, key: Key | Each) -> None:
+        """Make an adapter (or the base alone) the active one, or one for each row of the batches
+        that follow; free when it already is."""
         if key != self.active:
             self._switch(key)
 
-    def _switch(self, key: Key) -> None:
-        if self.unpacked:
+    def _switch(self, key: Key | Each) -> None:
+        if isinstance(key, Each):
+            self._mix(key)
+        elif self.unpacked:
             self._point(key)
         else:
             for layer in self._linears_with_lora():
+                layer.__dict__.pop("forward", None)  # of a mixed batch
                 layer.enable_adapters(key is not None)
                 if key is not None:
                     layer.set_adapter([self._names[key]], inference_mode=True)
         self.active = key
+
+    def _mix(self, each: Each) -> None:
+        """Rows with the same adapter go through a layer together; the rest of the model, and so the
+        batch, is one."""
+        if self.unpacked:
+            places: dict[Key, list[int]] = {}
+            for row, key in enumerate(each.keys):
+                places.setdefault(key, []).append(row)
+            for path, layer in self._linears.items():
+                forwards = {key: self._forwards[key].get(path) for key in places}
+                base = self._forwards[None][path]
+                parts = [(rows, forwards[key] or base) for key, rows in places.items()]
+                layer.__dict__["forward"] = functools.partial(_by_rows, parts=parts)
+            return
+        names = ["__base__" if key is None else self._names[key] for key in each.keys]
+        for layer in self._linears_with_lora():
+            layer.enable_adapters(True)
+            layer.__dict__["forward"] = functools.partial(
+                type(layer).forward, layer, adapter_names=names
+            )
 
     def head(self, key: Key) -> torch.Tensor:
         """The preference head [1, hidden] of an adapter, float32."""
@@ -230,6 +266,18 @@ def _low_rank(
         return F.linear(x, weight, bias) + up(down(drop(x))) * scale
 
     return forward
+
+
+def _by_rows(x: torch.Tensor, *, parts: Sequence[tuple[list[int], Any]]) -> torch.Tensor:
+    """A layer on a batch [rows, …] whose rows have different weights."""
+    found: torch.Tensor | None = None
+    for rows, forward in parts:
+        part = forward(x[rows])
+        if found is None:
+            found = part.new_empty(x.shape[0], *part.shape[1:])
+        found[rows] = part
+    assert found is not None, "a batch without rows"
+    return found
 
 
 def unpacked(layer: Any) -> torch.Tensor:

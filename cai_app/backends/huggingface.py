@@ -85,6 +85,26 @@ class HuggingFaceBackend:
             raise InputError(f"{len(prompts)} prompts but {len(sampling)} samplings; give as many.")
         return list(self._ask("decode", "generate", prompts, sampling)) if prompts else []
 
+    def generate_each(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sequence[Sampling],
+        adapters: Sequence[Path | None],
+    ) -> list[Completion]:
+        """One completion a prompt in one batch, row i under adapters[i], None being the base."""
+        if not len(prompts) == len(sampling) == len(adapters):
+            raise InputError(
+                f"{len(prompts)} prompts, {len(sampling)} samplings and {len(adapters)} adapters; "
+                "give as many of each."
+            )
+        if not prompts:
+            return []
+        job = self._base.loop.submit(self._each(prompts, sampling, adapters))
+        try:
+            return list(job.future.result())
+        finally:
+            job.cancel()
+
     def stream(self, prompt: Prompt, sampling: Sampling) -> LiveStream:
         """One completion, piece by piece."""
         live = LiveStream()
@@ -154,6 +174,19 @@ class HuggingFaceBackend:
         engine = self._engine()
         function = getattr(import_module(f"cai_app.backends.{module}"), verb)
         return (yield from self._explained(function(engine, self._key(engine), *args)))
+
+    def _each(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sequence[Sampling],
+        adapters: Sequence[Path | None],
+    ) -> Work:
+        from cai_app.backends import mixed
+
+        engine = self._engine()
+        keys = [engine.adapters.load(path) if path else None for path in adapters]
+        work = mixed.generate(engine, keys, prompts, sampling)
+        return (yield from self._explained(work))
 
     def _streaming(self, live: LiveStream, prompt: Prompt, sampling: Sampling) -> Work:
         from cai_app.backends.decode import stream
