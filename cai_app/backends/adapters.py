@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 Key = tuple[str, int, int] | None  # fingerprint of an adapter; None is the base alone
 
 
-
 class Each(NamedTuple):
     """An adapter for every row of a batch."""
 

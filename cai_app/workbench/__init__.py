@@ -27,7 +27,7 @@ from cai_app.records import (
     Transcript,
 )
 from cai_app.settings import Settings
-from cai_app.workbench import ancestry, audit, data, examples, labelling, lineage, training
+from cai_app.workbench import ancestry, audit, data, examples, labelling, ladder, lineage, training
 from cai_app.workbench.constitution import Workshop
 from cai_app.workbench.models import Models, Opener, specs_of
 from cai_app.workbench.runs import Runs
@@ -137,6 +137,15 @@ class Workbench:
         """The whole way from constitutions to policies around an id; see `ancestry.graph`."""
         return ancestry.graph(
             id, settings=self.settings, current=self.current_versions(), store=self.store
+        )
+
+    def climb(self, asked: ladder.Climb) -> ladder.Ladder:
+        """One prompt answered at every stage of the method; see `ladder.climb`."""
+        return ladder.climb(
+            asked,
+            settings=self.settings,
+            trainings=self.runs.trainings(),
+            open_backend=self.open,
         )
 
     def import_file(self, format: str, path: Path, options: "ReadOptions") -> "data.Imported":
