@@ -1,6 +1,7 @@
 """A batch whose rows have different adapters writes what each adapter writes alone."""
 
 import tiny
+
 from cai_app.backends import folders
 from cai_app.backends.huggingface import HuggingFaceBackend
 from cai_app.records import Prompt, Sampling
