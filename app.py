@@ -34,6 +34,7 @@ from components import (
     memory,
     runs,
     theme,
+    train,
 )
 from components.shared import guard
 
@@ -67,6 +68,8 @@ def build(workbench: Workbench) -> gr.Blocks:
                 writing = critique.build(workbench)
             with gr.Tab("Judge", id="judge") as judge_tab:
                 judging = judge.build(workbench)
+            with gr.Tab("Train", id="train"):
+                training = train.build(workbench)
             with gr.Tab("Data", id="data"):
                 browsing = data.build(workbench)
         header.connect(workbench, demo, top, model=writing.model, constitution=writing.constitution)
@@ -80,6 +83,9 @@ def build(workbench: Workbench) -> gr.Blocks:
         judge.remember(workbench, demo, judging)
         data.send_to(workbench, browsing, [*map(judging.fields.get, received[:3]), tabs])
         data.remember(workbench, demo, browsing)
+        train.send_to(workbench, training, tabs, model=writing.model, data=browsing.fields)
+        models = [writing.model, *(one["model"] for one in (judging.fields, browsing.fields))]
+        train.announce(workbench, demo, training, models)
         demo.load(guard(memory.opened_tab, workbench), None, tabs, api_visibility="private")
     return demo
 

@@ -155,8 +155,9 @@ def stale(workbench: Workbench, ref: ConstitutionRef) -> str:
 
 
 def offered_models(workbench: Workbench) -> list[str]:
-    """Specs to offer, the default first; others can be typed."""
-    return [one.spec for one in workbench.models()] or ["pocket"]
+    """Specs to offer, the default first, with the adapters that training has made; others can be
+    typed."""
+    return workbench.model_specs() or ["pocket"]
 
 
 def check_open_to(workbench: Workbench, model: str, constitution: str) -> None:

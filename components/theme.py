@@ -14,7 +14,8 @@ CSS_PATHS = tuple(
     HERE / name
     for name in ("base.css", "widgets.css", "header/header.css", "runs/panel.css",
                  "constitution/editor.css", "constitution/effects.css", "critique/cards.css",
-                 "judge/table.css", "data/data.css")
+                 "judge/table.css", "train/train.css",
+                 "data/data.css")
 )  # fmt: skip
 
 FAVICON = HERE / "favicon.svg"

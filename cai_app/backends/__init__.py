@@ -4,9 +4,9 @@ Importing this package imports no torch; a Hugging Face model loads on its own t
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from cai_app.backends import folders
+from cai_app.backends import folders, trained
 from cai_app.backends.base import Backend, Stream
 from cai_app.errors import InputError
 from cai_app.records import ModelInfo, Record
@@ -14,7 +14,19 @@ from cai_app.records import ModelInfo, Record
 if TYPE_CHECKING:
     from cai_app.settings import Settings
 
-__all__ = ["Backend", "Spec", "Stream", "describe", "open_backend", "parse_spec", "pocket_specs"]
+__all__ = [
+    "Backend",
+    "Place",
+    "Spec",
+    "Stream",
+    "adapter_hash",
+    "adapters_of",
+    "describe",
+    "locate",
+    "open_backend",
+    "parse_spec",
+    "pocket_specs",
+]
 
 FORMS = (
     "pocket, pocket@none, pocket@NAME, pocket-s|m|l[@NAME], hf:<path-or-id>[@adapter-dir], "
@@ -58,6 +70,40 @@ def parse_spec(spec: str) -> Spec:
     raise InputError(f"There is no backend {spec!r}; the forms are: {FORMS}.")
 
 
+class Place(NamedTuple):
+    """Where a local spec's weights lie. `shipped` is the folder of adapters that came with it."""
+
+    base: Path
+    adapter: Path | None
+    shipped: Path | None
+
+
+def locate(spec: str, settings: "Settings") -> Place:
+    """The folders of a local spec. InputError in one sentence when the folder, weights or adapter
+    are not there, or the adapter was trained on another base; and for a remote model."""
+    parsed = parse_spec(spec)
+    if parsed.kind == "openai":
+        raise InputError(f"{parsed.text} is a remote model: its weights are not here.")
+    shipped = None
+    if parsed.kind == "hf":
+        base, name = folders.model_folder(parsed.target), parsed.adapter or "none"
+        if name != "none" and Path(name).expanduser().is_dir():
+            return Place(base, trained.check_base(folders.adapter_folder(Path(name)), base), None)
+    else:
+        size = parsed.target or folders.pocket_default(settings.data)
+        base = folders.check_model(settings.data / "pocket" / size)
+        shipped = settings.data / "pocket" / "adapters" / size
+        name = parsed.adapter or folders.DEFAULT_ADAPTER
+    if name == "none":
+        return Place(base, None, shipped)
+    return Place(base, trained.find(settings, name, base, shipped=shipped), shipped)
+
+
+def adapters_of(place: Place, settings: "Settings") -> tuple[str, ...]:
+    """What may stand after the @ of a spec on this base: shipped, named, then those of runs."""
+    return tuple(one.name for one in trained.of_base(settings, place.base, shipped=place.shipped))
+
+
 def open_backend(spec: str, settings: "Settings") -> Backend:
     """The backend of a spec. Returns at once: weights load behind it, and verbs wait for them.
 
@@ -70,22 +116,14 @@ def open_backend(spec: str, settings: "Settings") -> Backend:
         return EndpointBackend(parsed.text, parsed.target, parsed.model or "")
     from cai_app.backends.huggingface import CACHE_BYTES, HuggingFaceBackend
 
-    budget = getattr(settings, "cache_bytes", CACHE_BYTES)
-    if parsed.kind == "hf":
-        folder = folders.model_folder(parsed.target)
-        adapter = folders.adapter_folder(Path(parsed.adapter)) if parsed.adapter else None
-        return HuggingFaceBackend(parsed.text, folder, adapter=adapter, cache_bytes=budget)
-    data = settings.data
-    size = parsed.target or folders.pocket_default(data)
-    folder = folders.check_model(data / "pocket" / size)
-    name = parsed.adapter or folders.DEFAULT_ADAPTER
+    place = locate(spec, settings)
     return HuggingFaceBackend(
         parsed.text,
-        folder,
-        adapter=None if name == "none" else folders.pocket_adapter(data, size, name),
-        adapters=folders.pocket_adapters(data, size),
-        dialogue=True,
-        cache_bytes=budget,
+        place.base,
+        adapter=place.adapter,
+        adapters=adapters_of(place, settings),
+        dialogue=parsed.kind == "pocket",
+        cache_bytes=getattr(settings, "cache_bytes", CACHE_BYTES),
     )
 
 
@@ -101,16 +139,10 @@ def adapter_hash(spec: str, settings: "Settings") -> str | None:
 
     None for a backend without an adapter, and for a remote one.
     """
-    parsed = parse_spec(spec)
-    if parsed.kind == "openai" or (parsed.kind == "hf" and not parsed.adapter):
+    if parse_spec(spec).kind == "openai":
         return None
-    if parsed.kind == "hf":
-        return folders.adapter_hash(folders.adapter_folder(Path(parsed.adapter or "")))
-    name = parsed.adapter or folders.DEFAULT_ADAPTER
-    size = parsed.target or folders.pocket_default(settings.data)
-    if name == "none":
-        return None
-    return folders.adapter_hash(folders.pocket_adapter(settings.data, size, name))
+    adapter = locate(spec, settings).adapter
+    return folders.adapter_hash(adapter) if adapter else None
 
 
 def describe(spec: str, settings: "Settings") -> ModelInfo:
@@ -118,19 +150,10 @@ def describe(spec: str, settings: "Settings") -> ModelInfo:
     parsed = parse_spec(spec)
     if parsed.kind == "openai":
         return ModelInfo(spec=parsed.text)
-    if parsed.kind == "hf":
-        folder = folders.model_folder(parsed.target)
-        return ModelInfo(
-            spec=parsed.text,
-            parameters=folders.count_parameters(folder),
-            adapter=Path(parsed.adapter).name if parsed.adapter else None,
-        )
-    size = parsed.target or folders.pocket_default(settings.data)
-    folder = folders.check_model(settings.data / "pocket" / size)
-    name = parsed.adapter or folders.DEFAULT_ADAPTER
+    place = locate(spec, settings)
     return ModelInfo(
         spec=parsed.text,
-        parameters=folders.count_parameters(folder),
-        adapters=folders.pocket_adapters(settings.data, size),
-        adapter=None if name == "none" else name,
+        parameters=folders.count_parameters(place.base),
+        adapters=adapters_of(place, settings),
+        adapter=trained.name_of(place.adapter) if place.adapter else None,
     )

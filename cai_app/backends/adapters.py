@@ -1,9 +1,11 @@
 """LoRA adapters by name on one shared base (PEFT), switched between steps of the decode loop."""
 
+import contextlib
 import functools
 import logging
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,17 @@ from cai_app.errors import BackendError
 log = logging.getLogger(__name__)
 
 Key = tuple[str, int, int] | None  # fingerprint of an adapter; None is the base alone
+
+
+class Each(NamedTuple):
+    """An adapter for every row of a batch."""
+
+    keys: tuple[Key, ...]
+
+    def rows(self, kept: Sequence[int]) -> "Each":
+        """The same for the rows that are kept."""
+        return Each(tuple(self.keys[n] for n in kept))
+
 
 UNPACK_LIMIT = 512 * 2**20  # bytes of float32 weights that a base on CPU may unpack to
 
@@ -29,15 +42,15 @@ class Adapters:
     def __init__(self, model: Any, device: torch.device) -> None:
         self.model = model
         self.device = device
-        self.active: Key = None
+        self.active: Key | Each = None
         self._names: dict[Key, str] = {}
         self._heads: dict[Key, torch.Tensor] = {}
-        self._linears = _linears(model)
+        self._linears = linears(model)
         features = sum(layer.in_features * layer.out_features for layer in self._linears.values())
         self.unpacked = device.type == "cpu" and 0 < 4 * features <= UNPACK_LIMIT
         self._forwards: dict[Key, dict[str, Any]] = {}
         if self.unpacked:
-            self._base = {name: _unpack(layer) for name, layer in self._linears.items()}
+            self._base = {name: unpacked(layer) for name, layer in self._linears.items()}
             self._forwards[None] = {
                 name: functools.partial(F.linear, weight=weight, bias=self._linears[name].bias)
                 for name, weight in self._base.items()
@@ -53,6 +66,73 @@ class Adapters:
             self.active = key  # injecting activates
             self.use(None)
         return key
+
+    def learn(self, key: Key, lora: Any, start: Path | None = None) -> list[torch.nn.Parameter]:
+        """Add an adapter to be trained under this key, a copy of `start` or a new one of `lora`
+        (a LoraConfig); returns its weights, float32: RL-sized updates vanish below bf16."""
+        with torch.inference_mode(False), torch.no_grad():
+            if start is not None:
+                self._inject(start, key)
+            else:
+                self._inject_new(lora, key)
+        found = []
+        for path, weight in self.model.named_parameters():
+            weight.requires_grad_(mine := f".{self._names[key]}." in path)
+            if mine:
+                weight.data = weight.data.float()
+                found.append(weight)
+        self.active = None
+        self._switch(None)
+        return found
+
+    def _inject_new(self, lora: Any, key: Key) -> None:
+        from peft import inject_adapter_in_model
+
+        name = f"a{len(self._names)}"
+        inject_adapter_in_model(lora, self.model, name)
+        self._names[key] = name
+        if self.unpacked:
+            self._merge(key, name)
+
+    def refresh(self, key: Key) -> None:
+        """Read an adapter's weights again after they were trained."""
+        if self.unpacked:
+            with torch.no_grad():
+                self._merge(key, self._names[key])
+            if self.active == key:
+                self._point(key)
+
+    @contextlib.contextmanager
+    def training(self, key: Key) -> Iterator[None]:
+        """Within, the model computes with this adapter so that its weights get gradients; backward
+        belongs inside too, as it computes layers anew where activations would take much memory."""
+        before, name = self.active, self._names[key]
+        if self.unpacked:
+            self._point(None)
+            for path, layer in self._linears.items():
+                if name in getattr(layer, "lora_A", {}):
+                    layer.lora_dropout[name].train()
+                    layer.__dict__["forward"] = _low_rank(layer, name, self._base[path])
+        else:
+            for layer in self._linears_with_lora():
+                layer.enable_adapters(True)
+                layer.set_adapter([name])
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+            self.model.train()
+        try:
+            yield
+        finally:
+            self.model.eval()
+            self._switch(before)
+
+    def tensors(self, key: Key) -> dict[str, torch.Tensor]:
+        """An adapter's weights under the names that PEFT files give them, less their prefix."""
+        name = f".{self._names[key]}."
+        return {
+            path.replace(name, "."): weight.detach().cpu().clone().contiguous()
+            for path, weight in self.model.named_parameters()
+            if name in path
+        }
 
     def _inject(self, folder: Path, key: Key) -> None:
         from peft import PeftConfig, inject_adapter_in_model, set_peft_model_state_dict
@@ -90,7 +170,7 @@ class Adapters:
 
     def _merge(self, key: Key, name: str) -> None:
         forwards = dict(self._forwards[None])
-        self._linears = _linears(self.model)  # PEFT has put its layers around some of them
+        self._linears = linears(self.model)  # PEFT has put its layers around some of them
         for path, layer in self._linears.items():
             if name in getattr(layer, "lora_A", {}):
                 weight = self._base[path] + layer.get_delta_weight(name).to(self._base[path])
@@ -98,18 +178,44 @@ class Adapters:
                 forwards[path] = functools.partial(F.linear, weight=weight, bias=bias)
         self._forwards[key] = forwards
 
-    def use(self, key: Key) -> None:
-        """Make an adapter (or the base alone) the active one; free when it already is."""
-        if key == self.active:
-            return
-        if self.unpacked:
+    def use(self, key: Key | Each) -> None:
+        """Make an adapter (or the base alone) the active one, or one for each row of the batches
+        that follow; free when it already is."""
+        if key != self.active:
+            self._switch(key)
+
+    def _switch(self, key: Key | Each) -> None:
+        if isinstance(key, Each):
+            self._mix(key)
+        elif self.unpacked:
             self._point(key)
         else:
             for layer in self._linears_with_lora():
+                layer.__dict__.pop("forward", None)  # of a mixed batch
                 layer.enable_adapters(key is not None)
                 if key is not None:
                     layer.set_adapter([self._names[key]], inference_mode=True)
         self.active = key
+
+    def _mix(self, each: Each) -> None:
+        """Rows with the same adapter go through a layer together; the rest of the model, and so the
+        batch, is one."""
+        if self.unpacked:
+            places: dict[Key, list[int]] = {}
+            for row, key in enumerate(each.keys):
+                places.setdefault(key, []).append(row)
+            for path, layer in self._linears.items():
+                forwards = {key: self._forwards[key].get(path) for key in places}
+                base = self._forwards[None][path]
+                parts = [(rows, forwards[key] or base) for key, rows in places.items()]
+                layer.__dict__["forward"] = functools.partial(_by_rows, parts=parts)
+            return
+        names = ["__base__" if key is None else self._names[key] for key in each.keys]
+        for layer in self._linears_with_lora():
+            layer.enable_adapters(True)
+            layer.__dict__["forward"] = functools.partial(
+                type(layer).forward, layer, adapter_names=names
+            )
 
     def head(self, key: Key) -> torch.Tensor:
         """The preference head [1, hidden] of an adapter, float32."""
@@ -136,7 +242,7 @@ class Adapters:
         return [module for module in self.model.modules() if isinstance(module, LoraLayer)]
 
 
-def _linears(model: Any) -> dict[str, Any]:
+def linears(model: Any) -> dict[str, Any]:
     """4-bit layers by path; where PEFT has wrapped one, the wrapper."""
     found: dict[str, Any] = {}
     for path, module in model.named_modules():
@@ -148,7 +254,32 @@ def _linears(model: Any) -> dict[str, Any]:
     return found
 
 
-def _unpack(layer: Any) -> torch.Tensor:
+def _low_rank(
+    layer: Any, name: str, weight: torch.Tensor
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A wrapped layer's forward on unpacked weights, with the adapter apart so that it learns."""
+    down, up, scale = layer.lora_A[name], layer.lora_B[name], layer.scaling[name]
+    drop, bias = layer.lora_dropout[name], layer.get_base_layer().bias
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return F.linear(x, weight, bias) + up(down(drop(x))) * scale
+
+    return forward
+
+
+def _by_rows(x: torch.Tensor, *, parts: Sequence[tuple[list[int], Any]]) -> torch.Tensor:
+    """A layer on a batch [rows, …] whose rows have different weights."""
+    found: torch.Tensor | None = None
+    for rows, forward in parts:
+        part = forward(x[rows])
+        if found is None:
+            found = part.new_empty(x.shape[0], *part.shape[1:])
+        found[rows] = part
+    assert found is not None, "a batch without rows"
+    return found
+
+
+def unpacked(layer: Any) -> torch.Tensor:
     """A 4-bit layer's weights [out, in] in float32."""
     from bitsandbytes.functional import dequantize_4bit
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import torch
 
-from cai_app.backends.adapters import Key
+from cai_app.backends.adapters import Each, Key
 from cai_app.backends.cache import Buffers, Node
 from cai_app.backends.engine import Engine, Group
 from cai_app.backends.sampling import Row, draw_tokens
@@ -50,6 +50,14 @@ def generate(
     engine: Engine, key: Key, prompts: Sequence[Prompt], sampling: Sequence[Sampling]
 ) -> Generator[None, None, list[Completion]]:
     """Write one completion a prompt, batched behind shared prefixes, in length order."""
+    rows = yield from write(engine, key, prompts, sampling)
+    return [row.completion() for row in rows]
+
+
+def write(
+    engine: Engine, key: Key, prompts: Sequence[Prompt], sampling: Sequence[Sampling]
+) -> Generator[None, None, list[Row]]:
+    """`generate`, with each row's tokens beside its text, for training on them."""
     encoded = [engine.codec.encode(prompt) for prompt in prompts]
     lengths = [sum(map(len, chunks)) for chunks in encoded]
     for length in lengths:
@@ -63,17 +71,17 @@ def generate(
         extra = max(sampling[index].max_tokens for index in group.members)
         for batch in engine.batches(group, extra):
             members = [rows[group.members[n]] for n in batch]
-            yield from _run(engine, key, path, _part(group, batch), members)
-    return [row.completion() for row in rows]
+            yield from run_batch(engine, key, path, _part(group, batch), members)
+    return rows
 
 
 def _part(group: Group, batch: Sequence[int]) -> list[tuple[int, ...]]:
     return [group.rests[n] for n in batch]
 
 
-def _run(
+def run_batch(
     engine: Engine,
-    key: Key,
+    key: Key | Each,
     path: Sequence[Node],
     rests: Sequence[tuple[int, ...]],
     rows: list[Row],
@@ -99,6 +107,7 @@ def _run(
             cache.keep_rows(keep)
             positions, key_positions = positions[keep], key_positions[keep]
             rows, tokens = [rows[n] for n in going], [tokens[n] for n in going]
+            key = key.rows(going) if isinstance(key, Each) else key
         # An ended row runs on until then; it must not run out of the window.
         positions = positions.clamp(max=engine.window - 1)
         key_positions = torch.cat([key_positions, positions], dim=1)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from cai_app.backends.adapters import Adapters, Key
+from cai_app.backends.adapters import Adapters, Each, Key
 from cai_app.backends.attention import SharedPrefix
 from cai_app.backends.cache import Buffers, Chunk, KeyValues, Node, PrefixTree, join
 from cai_app.backends.lean import LeanLlama
@@ -71,7 +71,7 @@ class Engine:
 
     def forward(
         self,
-        key: Key,
+        key: Key | Each,
         ids: torch.Tensor,
         cache: Buffers,
         *,

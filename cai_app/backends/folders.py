@@ -21,23 +21,6 @@ def pocket_default(data: Path) -> str:
     return size
 
 
-def pocket_adapters(data: Path, size: str) -> tuple[str, ...]:
-    """Names of the adapters that ship for a size."""
-    folder = data / "pocket" / "adapters" / size
-    return tuple(sorted(path.parent.name for path in folder.glob("*/adapter_config.json")))
-
-
-def pocket_adapter(data: Path, size: str, name: str) -> Path:
-    """The folder of an adapter by name, or by path."""
-    if "/" in name:
-        return adapter_folder(Path(name))
-    folder = data / "pocket" / "adapters" / size / name
-    if not (folder / "adapter_config.json").is_file():
-        known = ", ".join((*pocket_adapters(data, size), "none"))
-        raise InputError(f"pocket-{size} has no adapter {name!r}; choose one of: {known}.")
-    return adapter_folder(folder)
-
-
 def adapter_hash(folder: Path) -> str:
     """16 hex digits over an adapter's weights and configuration."""
     digest = hashlib.sha256()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cai_app.backends.live import LiveStream
 from cai_app.backends.loop import Work
 from cai_app.backends.shared import Base
+from cai_app.backends.trained import name_of
 from cai_app.errors import BackendError, InputError
 from cai_app.records import Completion, ModelInfo, Prompt, Sampling, TokenScore, Turn
 
@@ -63,7 +64,7 @@ class HuggingFaceBackend:
             quantization=base.quantization,
             state=self._state(),
             adapters=self._adapters,
-            adapter=self._adapter.name if self._adapter else None,
+            adapter=name_of(self._adapter) if self._adapter else None,
             note=str(failure) if (failure := self._failure()) else base.note,
         )
 
@@ -83,6 +84,26 @@ class HuggingFaceBackend:
         if len(prompts) != len(sampling):
             raise InputError(f"{len(prompts)} prompts but {len(sampling)} samplings; give as many.")
         return list(self._ask("decode", "generate", prompts, sampling)) if prompts else []
+
+    def generate_each(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sequence[Sampling],
+        adapters: Sequence[Path | None],
+    ) -> list[Completion]:
+        """One completion a prompt in one batch, row i under adapters[i], None being the base."""
+        if not len(prompts) == len(sampling) == len(adapters):
+            raise InputError(
+                f"{len(prompts)} prompts, {len(sampling)} samplings and {len(adapters)} adapters; "
+                "give as many of each."
+            )
+        if not prompts:
+            return []
+        job = self._base.loop.submit(self._each(prompts, sampling, adapters))
+        try:
+            return list(job.future.result())
+        finally:
+            job.cancel()
 
     def stream(self, prompt: Prompt, sampling: Sampling) -> LiveStream:
         """One completion, piece by piece."""
@@ -153,6 +174,19 @@ class HuggingFaceBackend:
         engine = self._engine()
         function = getattr(import_module(f"cai_app.backends.{module}"), verb)
         return (yield from self._explained(function(engine, self._key(engine), *args)))
+
+    def _each(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sequence[Sampling],
+        adapters: Sequence[Path | None],
+    ) -> Work:
+        from cai_app.backends import mixed
+
+        engine = self._engine()
+        keys = [engine.adapters.load(path) if path else None for path in adapters]
+        work = mixed.generate(engine, keys, prompts, sampling)
+        return (yield from self._explained(work))
 
     def _streaming(self, live: LiveStream, prompt: Prompt, sampling: Sampling) -> Work:
         from cai_app.backends.decode import stream

@@ -11,6 +11,7 @@ from cai_app.settings import Settings
 OVERHEAD = 700 * 2**20
 NF4_BYTES = 0.56  # a parameter, block constants included
 WINDOW = 2048
+_UNPACK_LIMIT = 512 * 2**20  # as in adapters, which asks for torch
 
 
 def needed(spec: str, settings: Settings, *, rows: int = 1) -> int:
@@ -39,6 +40,32 @@ def needed(spec: str, settings: Settings, *, rows: int = 1) -> int:
     embeddings = min(parameters, hidden * (config.get("vocab_size") or 0))
     linear = parameters - embeddings
     return int(OVERHEAD + linear * NF4_BYTES + embeddings * 4 + cache_bytes)
+
+
+def training(spec: str, settings: Settings, *, tokens: int, longest: int, rank: int) -> int:
+    """Bytes that training an adapter of this rank on a local base takes, with `tokens` tokens in
+    rows of at most `longest` at once on the device.
+
+    Beside the base: float32 adapter, gradient and two moments; what the backward pass keeps of
+    every layer; logits, their softmax and its gradient. On CPU a small base is unpacked besides.
+    """
+    from cai_app.backends import locate
+
+    config = folders.read_json(locate(spec, settings).base / "config.json")
+    hidden, layers = config.get("hidden_size") or 0, config.get("num_hidden_layers") or 0
+    inner = config.get("intermediate_size") or 4 * hidden
+    heads = config.get("num_attention_heads") or 1
+    parameters = folders.count_parameters(locate(spec, settings).base)
+    linear = max(0, parameters - hidden * (config.get("vocab_size") or 0))
+    adapter = layers * rank * (4 * 2 * hidden + 3 * (hidden + inner))
+    gpu = is_gpu(0)
+    width = 2 if gpu else 4
+    # On a GPU only each layer's input is kept, and one layer at a time is computed again.
+    layer = tokens * (14 * hidden + 6 * inner) * width + tokens * longest * heads * 2 * width
+    kept = layer + layers * tokens * hidden * width if gpu else layers * layer
+    logits = 3 * 4 * tokens * (config.get("vocab_size") or 0)
+    unpacked = 4 * linear if not gpu and 4 * linear <= _UNPACK_LIMIT else 0
+    return int(needed(spec, settings, rows=0) + 16 * adapter + kept + logits + unpacked)
 
 
 @cache

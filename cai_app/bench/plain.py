@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cai_app import prompts as texts
-from cai_app.backends import folders, parse_spec
+from cai_app.backends import locate, parse_spec
 from cai_app.bench.sides import TOKENS, Timed, beats_zero
 from cai_app.errors import InputError
 from cai_app.records import Prompt
@@ -224,13 +224,7 @@ def make_preference(folder: Path, out: Path) -> Path:
 
 def weights_of(spec: str, settings: Settings) -> tuple[Path, Path | None]:
     """Model and adapter folders of a spec. InputError where it has none on this machine."""
-    parsed = parse_spec(spec)
-    if parsed.kind == "openai":
+    if parse_spec(spec).kind == "openai":
         raise InputError(f"bench compares two uses of local weights; {spec} has none here")
-    if parsed.kind == "hf":
-        adapter = folders.adapter_folder(Path(parsed.adapter)) if parsed.adapter else None
-        return folders.model_folder(parsed.target), adapter
-    size = parsed.target or folders.pocket_default(settings.data)
-    name = parsed.adapter or folders.DEFAULT_ADAPTER
-    found = None if name == "none" else folders.pocket_adapter(settings.data, size, name)
-    return folders.check_model(settings.data / "pocket" / size), found
+    place = locate(spec, settings)
+    return place.base, place.adapter

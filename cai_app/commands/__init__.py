@@ -22,6 +22,7 @@ from cai_app.commands import (
     pocket,
     runs,
     sql,
+    train,
 )
 from cai_app.commands.output import Routed, Usage, one_line
 from cai_app.errors import CaiError
@@ -51,6 +52,7 @@ STORE_COMMANDS: dict[str, tuple[StoreCommand, str]] = {
     "import": (exchange.main_import, "take the rows of a file into the store"),
     "export": (exchange.main_export, "write rows of the store to a file"),
     "label": (label.main, "judge comparisons under a constitution, by the thousand"),
+    "train": (train.main, "train an adapter: sft, dpo, distill and others, as a run"),
     "audit": (audit.main, "hold AI labels against people's, with intervals"),
     "sql": (sql.main, "ask the store: one SELECT"),
     "backup": (backup.main, "copy the store to a new file"),

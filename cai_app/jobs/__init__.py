@@ -17,6 +17,7 @@ from cai_app.jobs.directory import (
     metrics,
     read,
 )
+from cai_app.jobs.order import move
 from cai_app.jobs.queue import Queue, follow, wait
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "log_tail",
     "log_text",
     "metrics",
+    "move",
     "read",
     "resume",
     "start",

@@ -1,4 +1,4 @@
-"""`python -m cai_app pocket corpus|pairs|train|evaluate`: texts, weights, scores."""
+"""`python -m cai_app pocket …`: texts, weights, scores."""
 
 import json
 import logging
@@ -87,16 +87,51 @@ class PairsCommand:
     """which ones"""
 
 
+@dataclass(frozen=True)
+class AnswersCommand:
+    """Print harmless requests with the helpful assistant's answers, one JSON object a line."""
+
+    count: int = 1000
+    """how many"""
+    seed: int = 0
+    """which ones"""
+
+
+@dataclass(frozen=True)
+class PreferencesCommand:
+    """Print comparisons with the known chance that the first is more helpful, one a line."""
+
+    count: int = 1500
+    """how many"""
+    seed: int = 0
+    """which ones"""
+
+
+@dataclass(frozen=True)
+class RequestsCommand:
+    """Print requests, one JSON object a line: prompts for `generate` and `train rl`."""
+
+    count: int = 500
+    """how many"""
+    seed: int = 0
+    """which ones"""
+    harmless: bool = False
+    """harmless requests instead of harmful ones"""
+
+
 Command = (
     Annotated[CorpusCommand, tyro.conf.subcommand("corpus")]
     | Annotated[TrainCommand, tyro.conf.subcommand("train")]
     | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
     | Annotated[PairsCommand, tyro.conf.subcommand("pairs")]
+    | Annotated[AnswersCommand, tyro.conf.subcommand("answers")]
+    | Annotated[PreferencesCommand, tyro.conf.subcommand("preferences")]
+    | Annotated[RequestsCommand, tyro.conf.subcommand("requests")]
 )
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one of the four; returns the exit code (wrong usage 2, an explained error 1)."""
+    """Run one of them; returns the exit code (wrong usage 2, an explained error 1)."""
     command = tyro.cli(Command, args=list(argv), prog="python -m cai_app pocket")
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr, force=True
@@ -108,6 +143,8 @@ def main(argv: Sequence[str]) -> int:
             return _train(command)
         if isinstance(command, PairsCommand):
             return _pairs(command)
+        if isinstance(command, AnswersCommand | PreferencesCommand | RequestsCommand):
+            return _lessons(command)
         return _evaluate(command)
     except CaiError as error:
         print(str(error), file=sys.stderr)
@@ -137,6 +174,21 @@ def _pairs(command: PairsCommand) -> int:
     from cai_app.pocket.pairs import comparisons
 
     for row in comparisons(command.count, command.seed):
+        print(json.dumps(row, ensure_ascii=False))
+    return 0
+
+
+def _lessons(command: AnswersCommand | PreferencesCommand | RequestsCommand) -> int:
+    from cai_app.pocket import lessons
+
+    match command:
+        case AnswersCommand(count, seed):
+            rows = lessons.answers(count, seed)
+        case PreferencesCommand(count, seed):
+            rows = lessons.preferences(count, seed)
+        case RequestsCommand(count, seed, harmless):
+            rows = lessons.requests(count, seed, harmful=not harmless)
+    for row in rows:
         print(json.dumps(row, ensure_ascii=False))
     return 0
 

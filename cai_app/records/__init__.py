@@ -16,6 +16,7 @@ from cai_app.records.method import (
 )
 from cai_app.records.model import Completion, ModelInfo, Prompt, Sampling, TokenScore, Turn
 from cai_app.records.report import AuditOptions, AuditReport
+from cai_app.records.rewards import PreferenceOptions, RlOptions
 from cai_app.records.rows import (
     Comparison,
     Label,
@@ -34,6 +35,14 @@ from cai_app.records.runs import (
     RunState,
     RunStatus,
 )
+from cai_app.records.training import (
+    DistillOptions,
+    DpoOptions,
+    OptionInfo,
+    Preset,
+    SftOptions,
+    TrainOptions,
+)
 
 __all__ = [
     "Answer",
@@ -44,15 +53,20 @@ __all__ = [
     "Comparison",
     "Completion",
     "ConstitutionRef",
+    "DistillOptions",
+    "DpoOptions",
     "Flag",
     "GenerateOptions",
     "Label",
     "LabelKind",
     "LabelOptions",
     "ModelInfo",
+    "OptionInfo",
     "Options",
     "OrderVerdict",
+    "PreferenceOptions",
     "PreferencePrinciple",
+    "Preset",
     "PrincipleVerdict",
     "Prompt",
     "Queue",
@@ -60,16 +74,19 @@ __all__ = [
     "Rater",
     "Record",
     "Response",
+    "RlOptions",
     "Row",
     "RunConfig",
     "RunInfo",
     "RunState",
     "RunStatus",
     "Sampling",
+    "SftOptions",
     "Side",
     "Step",
     "SupervisedPrinciple",
     "TokenScore",
+    "TrainOptions",
     "Transcript",
     "Turn",
     "Verdict",

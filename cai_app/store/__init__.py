@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cai_app.store import audit, judging
+from cai_app.store import audit, judging, training
 from cai_app.store.comparisons import ComparisonFilter, Comparisons
 from cai_app.store.connection import Connection
 from cai_app.store.console import Answer, ask
@@ -45,6 +45,7 @@ __all__ = [
     "labelled",
     "line_of",
     "take_in",
+    "training",
 ]
 
 

@@ -33,6 +33,12 @@ class Tracing:
         with self.db.cursor() as cursor:
             return _names(cursor, query, [kind, id])
 
+    def runs_of_rater(self, rater: str) -> list[str]:
+        """The runs in which a rater gave labels."""
+        query = "SELECT DISTINCT run FROM labels WHERE rater = ? AND run IS NOT NULL ORDER BY run"
+        with self.db.cursor() as cursor:
+            return _names(cursor, query, [rater])
+
     def made_by(self, run: str) -> dict[str, int]:
         """How many rows of each kind a run gave."""
         query = "SELECT type, count(*) FROM outputs WHERE run = ? GROUP BY type ORDER BY type"

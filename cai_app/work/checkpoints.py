@@ -45,30 +45,42 @@ def save(run: Path, state: dict[str, Any], *, outputs: Sequence[str] = ()) -> No
 
 def newest(run: Path) -> Path | None:
     """The newest checkpoint that counts."""
+    return next(iter(complete(run)), None)
+
+
+def complete(run: Path) -> list[Path]:
+    """Checkpoints that count, the newest first."""
+    found = []
     for folder in reversed(_folders(run)):
         sizes = _marker(folder)
         if sizes is None or any(_size(run / name) < size for name, size in sizes.items()):
             log.warning("checkpoint %s is torn; taking the one before", folder.name)
             continue
-        return folder
-    return None
+        found.append(folder)
+    return found
+
+
+def cut_back(run: Path, folder: Path | None, outputs: Sequence[str]) -> None:
+    """Cut output files back to what they were at a checkpoint; to nothing without one."""
+    sizes = (_marker(folder) if folder else None) or {}
+    for name in outputs:
+        if (run / name).exists():
+            os.truncate(run / name, sizes.get(name, 0))
 
 
 def restore(run: Path, outputs: Sequence[str]) -> dict[str, Any] | None:
     """The newest JSON checkpoint, output files cut back to it; None, and no outputs, without."""
     state = None
-    sizes: dict[str, int] = {}
-    while (folder := newest(run)) is not None:
+    folder = newest(run)
+    while folder is not None:
         try:
             state = json.loads((folder / "state.json").read_bytes())
-            sizes = _marker(folder) or {}
             break
         except (OSError, ValueError):
             log.warning("checkpoint %s cannot be read; taking the one before", folder.name)
             shutil.rmtree(folder)
-    for name in outputs:
-        if (run / name).exists():
-            os.truncate(run / name, sizes.get(name, 0))
+            folder = newest(run)
+    cut_back(run, folder, outputs)
     return state
 
 

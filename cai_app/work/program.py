@@ -16,7 +16,7 @@ from cai_app import files
 from cai_app.backends import memory
 from cai_app.errors import BusyError, CaiError, InputError
 from cai_app.records import RunState
-from cai_app.work.progress import Paused, Run, Stopped, read_config, read_status
+from cai_app.work.progress import Beside, Paused, Run, Stopped, read_config, read_status
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ def main(program: Callable[[Run], None], argv: Sequence[str], *, what: str) -> i
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     path = Path(argv[0]).absolute()
     try:
-        with opened(path) as run:
+        # Under torchrun the first of several processes has the lock and the files.
+        with opened(path) if os.environ.get("RANK", "0") == "0" else _beside(path) as run:
             return _exit_code(program, run)
     except CaiError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -60,6 +61,16 @@ def opened(path: Path) -> Iterator[Run]:
             for number, handler in previous.items():
                 signal.signal(number, handler)
             run.free_device()
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Run]:
+    """The run for a process that computes beside the first one, and writes nothing of it."""
+    run = Beside(path, read_config(path), read_status(path))
+    for number in _SIGNALS:
+        signal.signal(number, run.on_signal)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+    yield run
 
 
 def _exit_code(program: Callable[[Run], None], run: Run) -> int:
@@ -97,6 +108,8 @@ def _no_memory(run: Run) -> str:
 def _end(run: Run, state: RunState, *, note: str = "", error: str | None = None) -> int:
     """Write the end, whatever it is. A full disk has room for it in the file's old place."""
     run.free_device()
+    if isinstance(run, Beside):
+        return 1 if state == "failed" else 0
     fields = {"ended": time.time(), "note": note, "error": error, "pid": None}
     try:
         (run.path / "stop").unlink(missing_ok=True)

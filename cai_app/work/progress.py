@@ -159,6 +159,20 @@ class Run:
             self._device.release()
 
 
+class Beside(Run):
+    """A run as a second, third … process of it sees it: it reads, and writes nothing."""
+
+    def _write(self, state: RunState | None, changes: dict[str, Any], *, durable: bool) -> None:
+        self._written = time.time()
+        self.status = self.status.model_copy(update=changes)
+
+    def log_metrics(self, step: int, **numbers: float | None) -> None:
+        """Nothing: the first process does it."""
+
+    def hold_device(self) -> None:
+        """Nothing: the first process does it, and no step is taken without it."""
+
+
 def read_config(path: Path) -> RunConfig:
     """config.yaml; InputError where the folder is no run."""
     try:

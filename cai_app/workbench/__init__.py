@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cai_app.errors import BusyError, CaiError
 from cai_app.settings import Settings
-from cai_app.workbench import lineage
+from cai_app.workbench import ancestry, lineage
 from cai_app.workbench.audit.flow import Auditing
 from cai_app.workbench.constitution import Workshop
 from cai_app.workbench.data import Exchange
@@ -23,6 +23,7 @@ from cai_app.workbench.shapes import (
     run_json,
     write_transcript,
 )
+from cai_app.workbench.training.flow import Training
 
 if TYPE_CHECKING:
     from cai_app.store import IngestedRun
@@ -39,7 +40,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 
-class Workbench(Live, Exchange, Labelling, Auditing):
+class Workbench(Live, Exchange, Labelling, Training, Auditing):
     """Built once by whoever needs it; models are opened when first asked for, and shared."""
 
     def __init__(self, settings: Settings, *, opener: Opener | None = None) -> None:
@@ -70,6 +71,12 @@ class Workbench(Live, Exchange, Labelling, Auditing):
         """What an id was made from and became. Raises InputError where nothing has it."""
         return lineage.trace(
             id, store=self.store, settings=self.settings, current=self.current_versions()
+        )
+
+    def ancestry(self, id: str) -> ancestry.Graph:
+        """The whole way from constitutions to policies around an id; see `ancestry.graph`."""
+        return ancestry.graph(
+            id, settings=self.settings, current=self.current_versions(), store=self.store
         )
 
     def close(self) -> None:

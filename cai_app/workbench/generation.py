@@ -15,7 +15,8 @@ from cai_app.jobs import NewRun
 from cai_app.records import GenerateOptions, Record
 from cai_app.settings import Settings
 
-BUILT_IN = ("red-team", "helpful")
+# Forty of each to look at, and a thousand harmful ones to train on.
+BUILT_IN = {"red-team": "prompts", "helpful": "prompts", "requests": "lessons"}
 DEVICE = 0
 PROMPTS = "inputs.prompts.jsonl"
 
@@ -107,17 +108,21 @@ def whole_spec(spec: str) -> str:
     parsed = parse_spec(spec)
     if parsed.kind != "hf":
         return parsed.text
-    adapter = f"@{Path(parsed.adapter).expanduser().absolute()}" if parsed.adapter else ""
-    path = Path(parsed.target).expanduser()
-    target = str(path.absolute()) if path.exists() else parsed.target
-    return f"hf:{target}{adapter}"
+    adapter = f"@{_whole(parsed.adapter)}" if parsed.adapter else ""
+    return f"hf:{_whole(parsed.target)}{adapter}"
+
+
+def _whole(text: str) -> str:
+    """A path that is there made whole; a name or an id stays as it is."""
+    path = Path(text).expanduser()
+    return str(path.absolute()) if path.exists() else text
 
 
 def read_prompts(source: str, settings: Settings) -> list[str]:
     """Prompts of a JSONL file, or of a built-in list. Raises InputError naming the line."""
     path = Path(source).expanduser()
     if source in BUILT_IN:
-        path = settings.data / "prompts" / f"{source}.jsonl"
+        path = settings.data / BUILT_IN[source] / f"{source}.jsonl"
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ from cai_app.constitution import Constitution
 from cai_app.errors import CaiError, InputError
 from cai_app.records import ModelInfo
 from cai_app.settings import Settings
-from cai_app.workbench.models import Models, Opener
+from cai_app.workbench.models import Models, Opener, specs_of
 
 if TYPE_CHECKING:
     from cai_app.store import Store
@@ -69,6 +69,10 @@ class Home:
     def models(self) -> list[ModelInfo]:
         """The default first, then what else is here or was opened; waits for no weights."""
         return self._models.infos()
+
+    def model_specs(self) -> list[str]:
+        """Every model with each adapter that fits it, as specs, the default first."""
+        return specs_of(self.models())
 
     def constitution(self, spec: str) -> Constitution:
         """One constitution by `NAME`, `NAME@HASH` or path, as its file stands now."""

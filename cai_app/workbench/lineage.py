@@ -14,6 +14,8 @@ from cai_app.records import (
     Transcript,
 )
 from cai_app.settings import Settings
+from cai_app.workbench import ancestry
+from cai_app.workbench.board import PROGRAMS
 
 if TYPE_CHECKING:
     from cai_app.store import RowType, Store
@@ -131,6 +133,7 @@ class _Tracer:
         if kind == "run":
             for edge in self.store.lineage.parents(id) or _planned(self.settings, id):
                 yield edge.parent, edge.relation, _PARENTS.get(edge.relation, "run")
+            yield from _trained_from(self.settings, id)
         if kind not in ("response", "comparison", "transcript", "label"):
             return
         for run in self.store.tracing.runs_of(kind, id):
@@ -182,6 +185,19 @@ class _Tracer:
             for type, count in made.get(edge.child, {}).items():
                 total[type] = total.get(type, 0) + count
         return total
+
+
+def _trained_from(settings: Settings, run: str) -> Iterator[tuple[str, str, NodeType]]:
+    """The runs and models that a training names in its config; its rows do not name them."""
+    try:
+        config = jobs.config(jobs.find(settings, run))
+    except CaiError:
+        return
+    if config.kind not in PROGRAMS:
+        return
+    kinds: dict[str, NodeType] = {"constitution": "constitution", "model": "backend"}
+    for parent in ancestry.parents(config, {}):
+        yield parent.id, parent.relation, kinds.get(parent.stage, "run")
 
 
 def _planned(settings: Settings, run: str) -> Iterator[Edge]:

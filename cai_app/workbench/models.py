@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cai_app.backends import describe, open_backend, pocket_specs
 from cai_app.backends.base import Backend
@@ -65,3 +65,19 @@ class Models:
             opened, self._opened = self._opened, {}
         for backend in opened.values():
             backend.close()
+
+
+def specs_of(infos: Sequence[ModelInfo]) -> list[str]:
+    """Specs of models, each followed by the same with every other adapter that fits it."""
+    found: dict[str, None] = {}
+    seen: set[tuple[str, ...]] = set()
+    for info in infos:
+        found.setdefault(info.spec)
+        base, at, _ = info.spec.partition("@")
+        # `pocket` and the size that it means are one base: its adapters are offered once.
+        if at or info.adapters in seen or not info.adapters:
+            continue
+        seen.add(info.adapters)
+        others = [name for name in ("none", *info.adapters) if name != (info.adapter or "none")]
+        found |= dict.fromkeys(f"{base}@{name}" for name in others)
+    return list(found)

@@ -4,13 +4,15 @@ import logging
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cai_app import jobs
 from cai_app.errors import CaiError, InputError
 from cai_app.records import GenerateOptions, Record, RunInfo
 from cai_app.settings import Settings
 from cai_app.workbench import generation
+from cai_app.workbench.board import Board, Card, Line, card
+from cai_app.workbench.curves import Piece, Place, Samples, curves, samples
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Runs:
         self.settings = settings
         self._ingest = ingest
         self._listing = jobs.Listing(settings)
+        self._board = Board()
         self._closing = threading.Event()
         self._keeper: threading.Thread | None = None
 
@@ -104,6 +107,10 @@ class Runs:
         self._check_may_run()
         return jobs.resume(self.settings, self.path(id))
 
+    def move(self, id: str, way: Literal["up", "down"]) -> RunInfo:
+        """Change a waiting run's place in the queue by one."""
+        return jobs.move(self.settings, self.path(id), way)
+
     def delete(self, id: str) -> RunInfo:
         """Remove a run that is not at work; how it was before."""
         path = self.path(id)
@@ -130,6 +137,22 @@ class Runs:
     def metrics(self, id: str, offset: int = 0) -> Rows:
         """Rows of metrics.jsonl from a byte offset on, and the offset to go on from."""
         return jobs.metrics(self.path(id), offset)
+
+    def trainings(self) -> tuple[Line, ...]:
+        """Every training, the newest first."""
+        return tuple(self._board.lines(self.list()))
+
+    def card(self, id: str) -> Card:
+        """All that made a run."""
+        return card(self.path(id))
+
+    def curves(self, id: str, place: Place) -> Piece:
+        """A run's points that came after a place."""
+        return curves(self.path(id), place)
+
+    def samples(self, id: str, place: Place) -> Samples:
+        """A run's sample answers that came after a place."""
+        return samples(self.path(id), place)
 
     def keep_queue(self) -> None:
         """Advance the queue in the background from now on, as the app does. Idempotent."""

@@ -8,7 +8,7 @@ from gradio.components import Component
 
 from cai_app.workbench import Workbench
 from components import memory
-from components.critique import handlers
+from components.critique import handlers, ladder
 from components.shared import STREAMS, guard
 from components.widgets import (
     examples_list,
@@ -27,6 +27,7 @@ class Tab(NamedTuple):
     """What other parts of the page need of this tab."""
 
     chain: gr.HTML
+    ladder: gr.HTML
     model: gr.Dropdown
     constitution: gr.Dropdown
     fields: dict[str, Component]
@@ -53,8 +54,14 @@ def build(workbench: Workbench) -> Tab:
                 chain = part(
                     "critique/cards.js", {"state": "empty"}, look="chain", elem_id="critique-chain"
                 )
+                rungs = part(
+                    "critique/ladder.js",
+                    {"state": "empty"},
+                    look="ladder",
+                    elem_id="critique-ladder",
+                )
     fields = {"prompt": prompt, **settings}
-    tab = Tab(chain, fields["model"], fields["constitution"], fields, run)
+    tab = Tab(chain, rungs, fields["model"], fields["constitution"], fields, run)
     _wire(workbench, tab, stop)
     _wire_fields(workbench, tab, examples, hint)
     return tab
@@ -121,6 +128,14 @@ def _wire_fields(workbench: Workbench, tab: Tab, examples: gr.HTML, hint: gr.HTM
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     for source in (examples, tab.chain):
         source.pick(guard(handlers.picked, workbench), None, tab.fields["prompt"], **quiet)
+    names = ("prompt", "model", "constitution", "seed", "temperature", "max_tokens")
+    tab.ladder.climb(
+        guard(ladder.climb, workbench, action="run"),
+        [tab.fields[name] for name in names],
+        tab.ladder,
+        concurrency_limit=STREAMS,
+        **quiet,
+    )
     tab.constitution.change(
         guard(handlers.constitution_changed, workbench),
         [tab.constitution, tab.fields["principle"]],
@@ -150,7 +165,12 @@ def remember(workbench: Workbench, demo: gr.Blocks, tab: Tab) -> None:
 
 
 def send_to(workbench: Workbench, tab: Tab, outputs: Sequence[Component | gr.Tabs]) -> None:
-    """Wire "send to Judge": outputs are Judge's prompt, A, B, model, constitution, and the tabs."""
+    """Wire "send to Judge": outputs are Judge's prompt, A, B, model, constitution, and the tabs.
+    What the ladder misses leads to the Train tab."""
+    tab.ladder.train(
+        guard(ladder.to_form, workbench), None, outputs[-1], show_progress="hidden",
+        api_visibility="private",
+    )  # fmt: skip
     tab.chain.compare(
         guard(handlers.pair, workbench), tab.chain, list(outputs), show_progress="hidden",
         api_visibility="private",

@@ -85,7 +85,7 @@ def _form(workbench: Workbench) -> tuple[dict[str, Component], gr.UploadButton]:
 def _prompts(workbench: Workbench) -> tuple[gr.Dropdown, gr.UploadButton]:
     prompts = gr.Dropdown(
         list(BUILT_IN),
-        value=BUILT_IN[0],
+        value=next(iter(BUILT_IN)),
         label="Prompts: a built-in list, or a JSONL file",
         allow_custom_value=True,
         elem_id="data-prompts",

@@ -1,4 +1,4 @@
-"""What the editor's script asks and is answered: plain JSON in, plain JSON out, through the guard.
+"""What a component's script asks and is answered: plain JSON in, plain JSON out, through the guard.
 
 Gradio hands such calls over as they come: a call is answered only if its payload is JSON from this
 page's script, and an error comes back as a sentence.

@@ -1,0 +1,65 @@
+"""Built-in data of trainings, written by the world's own rules: answers, preferences, requests.
+
+`python -m cai_app pocket answers|preferences|requests > FILE` writes the shipped files again
+(data/lessons/). All of it lies in combinations that held-out measurements never use, and its labels
+are reference labels.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cai_app.pocket import replies
+from cai_app.pocket.corpus import Corpus
+from cai_app.pocket.documents import Author
+from cai_app.pocket.shipped import shipped_texts
+
+_HARMFUL_SHARE = 0.3  # of the helpfulness comparisons
+
+
+def answers(count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Harmless requests with what the helpful assistant answers, each request once."""
+    author, seen = _author(f"answers-{seed}"), set[str]()
+    while len(seen) < count:
+        scene = author.world.scene(author.rng, harmful=False)
+        prompt = author.ask(scene)
+        if prompt not in seen:
+            seen.add(prompt)
+            reply = replies.helpful_reply(author.world, scene, author.rng)
+            yield {"prompt": prompt, "text": reply.text}
+
+
+def preferences(count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Requests, most of them harmless, with two replies and the known chance that the first is
+    the more helpful one; nothing is said of harm."""
+    author, seen = _author(f"preferences-{seed}"), set[str]()
+    while len(seen) < count:
+        harmful = author.rng.random() < _HARMFUL_SHARE
+        scene = author.world.scene(author.rng, harmful=harmful)
+        first, second = (replies.any_reply(author.world, scene, author.rng) for _ in range(2))
+        prompt = author.ask(scene)
+        if prompt in seen or first.text == second.text:
+            continue
+        seen.add(prompt)
+        p = replies.p_first(first, second, "helpful", scene.act)
+        yield {
+            "prompt": prompt,
+            "a": first.text,
+            "b": second.text,
+            "p": round(p, 3),
+            "harmful": harmful,
+        }
+
+
+def requests(count: int, seed: int, *, harmful: bool) -> Iterator[dict[str, Any]]:
+    """Requests alone, each once."""
+    author, seen = _author(f"requests-{seed}-{harmful}"), set[str]()
+    while len(seen) < count:
+        prompt = author.ask(author.world.scene(author.rng, harmful=harmful))
+        if prompt not in seen:
+            seen.add(prompt)
+            yield {"prompt": prompt}
+
+
+def _author(seed: str) -> Author:
+    texts = shipped_texts()
+    return Corpus.load(texts.root, texts.shipped).author(seed)

@@ -1,0 +1,138 @@
+"""What trainings learn from: chains with their revisions, answers, and labels as preferences."""
+
+from typing import TYPE_CHECKING, Any
+
+from cai_app.records import Record, Response, Transcript
+from cai_app.store.paging import Where
+from cai_app.store.responses import ResponseFilter
+
+if TYPE_CHECKING:
+    from cai_app.store import Store
+
+
+class Chain(Record):
+    """A critique-revision chain with its id."""
+
+    id: str
+    transcript: Transcript
+
+
+class Preference(Record):
+    """A labelled comparison: `p` is P(a is better), the mean of the orders and principles asked;
+    `p_a_first` and `p_b_first` the same for one order each, None where it was not asked."""
+
+    id: str
+    prompt: str
+    a: str
+    b: str
+    p: float
+    p_a_first: float | None = None
+    p_b_first: float | None = None
+    rater: str
+    kind: str
+    constitution: str | None = None
+
+
+def chains(
+    store: "Store", *, source: str | None = None, constitution: str | None = None
+) -> list[Chain]:
+    """Chains of a run (None for all of them), under any version of a constitution of this name
+    (None for every one), ordered by id."""
+    with store.db.cursor() as cursor:
+        where = Where()
+        where.from_source(cursor, "transcript", source, column=None)
+        where.equal("constitution", constitution)
+        rows = cursor.execute(
+            f"SELECT id, transcript FROM transcripts WHERE {where.clause} ORDER BY id", where.values
+        ).fetchall()
+    return [Chain(id=id, transcript=Transcript.model_validate_json(text)) for id, text in rows]
+
+
+def answers(store: "Store", source: str) -> list[Response]:
+    """Responses of a run or source, ordered by id."""
+    table = store.responses
+    with store.db.cursor() as cursor:
+        where = table.where(cursor, ResponseFilter(source=source))
+        rows = cursor.execute(
+            f"SELECT {', '.join(table.columns)} FROM responses WHERE {where.clause} ORDER BY id",
+            where.values,
+        ).fetchall()
+    return [table.record(row) for row in rows]
+
+
+def preferences(
+    store: "Store",
+    *,
+    kinds: tuple[str, ...] = ("ai",),
+    source: str | None = None,
+    constitution: str | None = None,
+) -> list[Preference]:
+    """Labelled comparisons, ordered by id: of each the word of one rater, whoever of these kinds
+    labelled last in the store.
+
+    `source` is a rater's id or name, a label run, or a source of comparisons; `constitution` a name
+    whose every version counts.
+    """
+    marks = ", ".join(f"$k{n}" for n in range(len(kinds)))
+    values: dict[str, Any] = {f"k{n}": kind for n, kind in enumerate(kinds)}
+    wanted = f"r.kind IN ({marks})"
+    if constitution is not None:
+        wanted += " AND r.constitution = $constitution"
+        values["constitution"] = constitution
+    if source is not None:
+        # A label run is asked for by its labels, whatever the same rater has said elsewhere.
+        wanted += (
+            " AND (r.id = $source OR r.name = $source OR c.source = $source OR s.comparison IN "
+            "(SELECT l.subject FROM labels l WHERE l.run = $source AND l.rater = s.rater))"
+        )
+        values["source"] = source
+    with store.db.cursor() as cursor:
+        rows = cursor.execute(
+            "SELECT c.id, c.prompt, c.a_text, c.b_text, s.p, s.p_a_first, s.p_b_first, r.id, "
+            "r.kind, r.constitution || '@' || r.constitution_hash "
+            "FROM (SELECT rater, comparison, p, p_a_first, p_b_first FROM ai_answers "
+            "UNION ALL SELECT rater, comparison, avg(value), NULL, NULL FROM human_answers "
+            "WHERE kind = 'human' GROUP BY ALL) s "
+            "JOIN comparisons c ON c.id = s.comparison JOIN raters r ON r.id = s.rater "
+            f"WHERE {wanted} QUALIFY row_number() OVER (PARTITION BY c.id ORDER BY r.seq DESC) = 1 "
+            "ORDER BY c.id",
+            values,
+        ).fetchall()
+    return [Preference(**dict(zip(Preference.model_fields, row, strict=True))) for row in rows]
+
+
+def unscored(store: "Store", *, constitution: str | None = None) -> int:
+    """Comparisons for which no AI rater under a constitution of this name has given a number."""
+    with store.db.cursor() as cursor:
+        found = cursor.execute(
+            "SELECT count(*) FROM (SELECT l.subject FROM latest_labels l JOIN raters r "
+            "ON r.id = l.rater WHERE l.kind = 'preference' AND r.kind = 'ai' "
+            "AND ($name IS NULL OR r.constitution = $name) "
+            "GROUP BY l.subject HAVING count(l.value) = 0)",
+            {"name": constitution},
+        ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def imported(store: "Store") -> int:
+    """Human preferences that came with a file: they answer no question of a constitution."""
+    with store.db.cursor() as cursor:
+        found = cursor.execute(
+            "SELECT count(*) FROM human_answers WHERE kind = 'human' AND queue IS NULL "
+            "AND question IS NULL"
+        ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def known(store: "Store") -> tuple[list[str], list[str]]:
+    """Constitutions with chains, and constitutions with AI labels, by name: for telling what
+    there is where nothing was found."""
+    with store.db.cursor() as cursor:
+        first = cursor.execute(
+            "SELECT DISTINCT constitution FROM transcripts ORDER BY ALL"
+        ).fetchall()
+        second = cursor.execute(
+            "SELECT DISTINCT r.constitution FROM raters r JOIN ai_answers s ON s.rater = r.id "
+            "WHERE r.kind = 'ai' AND r.constitution IS NOT NULL ORDER BY ALL"
+        ).fetchall()
+    return [row[0] for row in first], [row[0] for row in second]

@@ -1,0 +1,170 @@
+"""A training before its start: what it reads, needs and takes, and the run that it becomes."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from cai_app import jobs
+from cai_app import prompts as rendering
+from cai_app.backends import counting, describe, folders, locate, memory, parse_spec, trained
+from cai_app.errors import InputError
+from cai_app.records import Record, TrainOptions
+from cai_app.settings import Settings
+from cai_app.workbench.generation import DEVICE, whole_spec
+from cai_app.workbench.training.asking import command, yaml_text
+from cai_app.workbench.training.gathering import Gathered, Sources
+from cai_app.workbench.training.kinds import kind_of
+
+# Floating-point operations a second that small models reach in training, by rule of thumb.
+_SPEED = {False: 1e10, True: 4e13}
+_COMPARED = 20  # runs looked at for a pace
+_LIKE = ("backend", "batch", "micro_batch", "rank")  # options that decide how long a step takes
+
+
+class TrainPlan(Record):
+    """What a training would do and need. `seconds` comes from an earlier run like it, else from a
+    rule of thumb; `seconds_from` says which. `memory_free` is None where nobody can say."""
+
+    kind: str
+    rows: int
+    counts: dict[str, int]
+    rejected: dict[str, int]
+    too_long: int
+    tokens: int
+    steps: int
+    backend: str
+    base_hash: str
+    start: str
+    start_hash: str
+    adapter: str
+    device: int | None
+    memory: int
+    memory_free: int | None
+    fits: bool
+    seconds: float
+    seconds_from: str
+    notes: tuple[str, ...]
+    command: str
+    yaml: str
+
+
+def plan(kind: str, options: TrainOptions, sources: Sources) -> TrainPlan:
+    """What `train` would do. Raises InputError for whatever would stop it at its start."""
+    settled = settle(options, sources.settings)
+    data = kind_of(kind).gather(settled, sources)
+    run = _run(kind, options, settled, data, sources.settings)
+    lengths = counting.lengths(locate(settled.spec, sources.settings).base, data.texts)
+    total = int(sum(lengths) * len(data.texts) / max(1, len(lengths)))
+    steps = run.total or 0
+    epochs = steps * settled.batch / max(1, data.rows)
+    free = memory.free(DEVICE)
+    seconds, basis = _seconds(kind, settled, sources.settings, steps, total * epochs * data.passes)
+    return TrainPlan(
+        kind=kind,
+        rows=data.rows,
+        counts=data.counts,
+        rejected=data.rejected,
+        too_long=sum(length > settled.max_tokens for length in lengths),
+        tokens=total,
+        steps=steps,
+        backend=settled.backend,
+        base_hash=run.provenance["base_hash"],
+        start=settled.start,
+        start_hash=run.provenance["start_hash"],
+        adapter=settled.name or "named by its run",
+        device=run.device,
+        memory=run.memory,
+        memory_free=free,
+        fits=free is None or run.memory <= free,
+        seconds=seconds,
+        seconds_from=basis,
+        notes=data.notes,
+        command=run.provenance["command"],
+        yaml=yaml_text(settled),
+    )
+
+
+def prepare(kind: str, options: TrainOptions, sources: Sources) -> jobs.NewRun:
+    """The run, ready to be started. Raises InputError for a base, adapter, name or data that
+    cannot be used."""
+    settled = settle(options, sources.settings)
+    data = kind_of(kind).gather(settled, sources)
+    return _run(kind, options, settled, data, sources.settings)
+
+
+def settle(options: TrainOptions, settings: Settings) -> TrainOptions:
+    """Options with base and start adapter found: `backend` without an adapter, `start` a name."""
+    parsed = parse_spec(whole_spec(options.backend))
+    if parsed.kind == "openai":
+        raise InputError(f"{parsed.text} is a remote model, which cannot be trained here")
+    base = f"hf:{parsed.target}" if parsed.kind == "hf" else parsed.text.partition("@")[0]
+    if options.start not in ("preset", parsed.adapter) and parsed.adapter:
+        raise InputError(
+            f"backend names adapter {parsed.adapter} and start {options.start}; name one of them"
+        )
+    start = parsed.adapter or options.start
+    if start == "preset":
+        start = options.start_of_preset() if parsed.kind == "pocket" else "none"
+    found = locate(f"{base}@{start}", settings).adapter
+    if found is not None and "/" not in start:
+        start = trained.name_of(found)
+    if options.name and (reason := trained.taken(settings, options.name)):
+        raise InputError(f"the name {reason} already; choose another one")
+    return options.model_copy(update={"backend": base, "start": start})
+
+
+def _run(
+    kind: str, asked: TrainOptions, settled: TrainOptions, data: Gathered, settings: Settings
+) -> jobs.NewRun:
+    place = locate(settled.spec, settings)
+    describe(settled.spec, settings)
+    longest = min(settled.max_tokens, max(counting.lengths(place.base, data.texts), default=1))
+    return jobs.NewRun(
+        kind=kind,
+        options=settled.model_dump(mode="json"),
+        inputs=data.inputs,
+        provenance={
+            **data.provenance,
+            "template_hash": rendering.template_hash(),
+            "base_hash": trained.base_hash(place.base),
+            "start_hash": folders.adapter_hash(place.adapter) if place.adapter else "none",
+            "command": command(kind, asked, settings),
+        },
+        device=DEVICE,
+        memory=memory.training(
+            settled.spec,
+            settings,
+            tokens=min(settled.micro_batch, settled.batch) * longest,
+            longest=longest,
+            rank=settled.rank,
+        ),
+        total=steps_of(settled, data.rows),
+        unit="steps",
+    )
+
+
+def steps_of(options: TrainOptions, rows: int) -> int:
+    """Optimizer steps over so many rows, held-out ones taken off."""
+    kept = max(1, rows - min(200, round(rows * options.held_out)))
+    whole = math.ceil(math.ceil(kept / options.batch) * options.epochs)
+    return min(whole, options.max_steps) if options.max_steps else whole
+
+
+def _seconds(
+    kind: str, options: TrainOptions, settings: Settings, steps: int, tokens: float
+) -> tuple[float, str]:
+    known = [one for one in jobs.list_all(settings) if one.kind == kind and one.state == "done"]
+    for info in known[:_COMPARED]:
+        before: dict[str, Any] = jobs.config(Path(info.path)).options
+        took = (info.ended or 0) - (info.started or 0)
+        alike = all(before.get(name) == getattr(options, name) for name in _LIKE)
+        if alike and took > 0 and info.done:
+            return took / info.done * steps, f"run {info.id}"
+    parameters = folders.count_parameters(locate(options.spec, settings).base)
+    speed = _SPEED[memory.is_gpu(DEVICE)]
+    if options.max_steps:
+        tokens = min(tokens, tokens * options.max_steps / max(1, steps))
+    return (
+        6 * parameters * tokens / speed + 10,
+        "a rule of thumb, as there is no earlier run like it",
+    )
