@@ -15,7 +15,7 @@ from cai_app.records.method import (
     Verdict,
 )
 from cai_app.records.model import Completion, ModelInfo, Prompt, Sampling, TokenScore, Turn
-from cai_app.records.report import AuditOptions, AuditReport
+from cai_app.records.report import AuditKind, AuditOptions, AuditReport
 from cai_app.records.rows import (
     Comparison,
     Label,
@@ -38,6 +38,7 @@ from cai_app.records.runs import (
 __all__ = [
     "Answer",
     "Answered",
+    "AuditKind",
     "AuditOptions",
     "AuditReport",
     "Blind",

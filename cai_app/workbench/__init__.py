@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cai_app import constitution as constitutions
-from cai_app import critique, files, judge
+from cai_app import critique, judge
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
 from cai_app.errors import BusyError, CaiError, InputError
@@ -41,7 +41,7 @@ from cai_app.workbench.shapes import (
 if TYPE_CHECKING:
     from cai_app.formats import ReadOptions
     from cai_app.store import IngestedRun, Store
-    from cai_app.workbench.audit import Rating
+    from cai_app.workbench.audit import Cell, Rating
 
 __all__ = [
     "Workbench",
@@ -170,11 +170,17 @@ class Workbench:
         """An AI rater against people; see `audit.audit`."""
         return self._audits.audit(self.store, asked)
 
-    def write_report(self, found: AuditReport, path: Path) -> None:
-        """An audit as one HTML file; an older one in its place is replaced."""
-        from cai_app.workbench.audit.page import page
+    def audit_page(self, asked: AuditOptions) -> str:
+        """An audit as one HTML file, as text."""
+        return self._audits.page(self.store, asked)
 
-        files.replace(path, page(self.store, found))
+    def audit_cell(self, asked: AuditOptions, ai: str, human: str, *, limit: int) -> "Cell":
+        """Answers of one cell of an audit's confusion table, to read."""
+        return self._audits.cell(self.store, asked, ai, human, limit=limit)
+
+    def audit_questions(self, asked: AuditOptions) -> list[str]:
+        """What the audited rater was asked, the most frequent question first."""
+        return self._audits.questions(self.store, asked)
 
     def draw_queue(self, ai: str, wanted: Queue) -> Queue:
         """Draw a spot-check of what an AI rater has labelled; `wanted.ai` is filled in."""

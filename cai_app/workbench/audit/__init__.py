@@ -4,6 +4,7 @@ from cai_app.workbench.audit.choosing import choose, choose_ai
 from cai_app.workbench.audit.drawing import draw
 from cai_app.workbench.audit.kept import Audits
 from cai_app.workbench.audit.rating import Rating, Shown
+from cai_app.workbench.audit.reading import Cell
 from cai_app.workbench.audit.report import audit
 
-__all__ = ["Audits", "Rating", "Shown", "audit", "choose", "choose_ai", "draw"]
+__all__ = ["Audits", "Cell", "Rating", "Shown", "audit", "choose", "choose_ai", "draw"]
