@@ -26,6 +26,7 @@ from cai_app.errors import CaiError, InputError
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 from components import (
+    agreement,
     constitution,
     critique,
     data,
@@ -67,6 +68,8 @@ def build(workbench: Workbench) -> gr.Blocks:
                 writing = critique.build(workbench)
             with gr.Tab("Judge", id="judge") as judge_tab:
                 judging = judge.build(workbench)
+            with gr.Tab("Agreement", id="agreement"):
+                auditing = agreement.build(workbench)
             with gr.Tab("Data", id="data"):
                 browsing = data.build(workbench)
         header.connect(workbench, demo, top, model=writing.model, constitution=writing.constitution)
@@ -78,6 +81,7 @@ def build(workbench: Workbench) -> gr.Blocks:
         judge.notice_age(workbench, judge_tab, judging)
         critique.remember(workbench, demo, writing)
         judge.remember(workbench, demo, judging)
+        agreement.remember(workbench, demo, auditing)
         data.send_to(workbench, browsing, [*map(judging.fields.get, received[:3]), tabs])
         data.remember(workbench, demo, browsing)
         demo.load(guard(memory.opened_tab, workbench), None, tabs, api_visibility="private")

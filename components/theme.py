@@ -14,7 +14,7 @@ CSS_PATHS = tuple(
     HERE / name
     for name in ("base.css", "widgets.css", "header/header.css", "runs/panel.css",
                  "constitution/editor.css", "constitution/effects.css", "critique/cards.css",
-                 "judge/table.css", "data/data.css")
+                 "judge/table.css", "agreement/agreement.css", "data/data.css")
 )  # fmt: skip
 
 FAVICON = HERE / "favicon.svg"
