@@ -125,8 +125,8 @@ class Skips(Record):
 class AuditReport(Record):
     """An AI rater against people. None where the data say nothing.
 
-    A tie counts half in `agreement`, and so does a partial refusal. `unweighted` is what a plain
-    count would have concluded. `left_out` counts answers that do not count, by reason. `intervals`
+    A tie counts half in `agreement`. `unweighted` is what a plain count would have concluded.
+    `left_out` counts answers that do not count, by reason. `intervals`
     holds those of the other numbers by name. `beside` holds other raters to the same people;
     `sides` names what `first` and `second` are in `confusion`.
     """

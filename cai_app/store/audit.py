@@ -136,14 +136,13 @@ _OF_QUEUE = f"""
     SELECT q.comparison, {_PROMPT}, q.p, i.p_a_first, i.p_b_first, q.spread, q.principle,
            q.question, {_TEXTS}, q.probability
     FROM queue_rows q JOIN comparisons c ON c.id = q.comparison
-    LEFT JOIN ai_answers i ON i.comparison = q.comparison AND i.rater = $ai
+    LEFT JOIN answers_of($ai) i ON i.comparison = q.comparison
     WHERE q.queue = $queue ORDER BY q.comparison
 """
 _OF_RATER = f"""
     SELECT i.comparison, {_PROMPT}, i.p, i.p_a_first, i.p_b_first, i.spread, i.principle,
            i.question, {_TEXTS}, 1.0 AS probability
-    FROM ai_answers i JOIN comparisons c ON c.id = i.comparison
-    WHERE i.rater = $ai ORDER BY i.comparison
+    FROM answers_of($ai) i JOIN comparisons c ON c.id = i.comparison ORDER BY i.comparison
 """
 # Where it was asked for a preference as well, that counts and not its scores.
 _OF_SCORES = f"""
@@ -151,9 +150,9 @@ _OF_SCORES = f"""
            coalesce(i.spread, 0.0) AS spread, i.principle, i.question, {_TEXTS}, 1.0 AS probability
     FROM (SELECT comparison, avg(p) AS p FROM (
             SELECT comparison, p FROM score_answers WHERE rater = $ai
-            UNION ALL SELECT comparison, p FROM ai_answers WHERE rater = $ai) GROUP BY comparison
+            UNION ALL SELECT comparison, p FROM answers_of($ai)) GROUP BY comparison
     ) s JOIN comparisons c ON c.id = s.comparison
-    LEFT JOIN ai_answers i ON i.comparison = s.comparison AND i.rater = $ai ORDER BY s.comparison
+    LEFT JOIN answers_of($ai) i ON i.comparison = s.comparison ORDER BY s.comparison
 """
 _OF_REFUSALS = f"""
     SELECT l.response AS comparison, {_PROMPT}, l.value AS p, {_NOBODY_ASKED}, l.question,
@@ -175,7 +174,7 @@ def pool(
             return PoolColumns(*_columns(cursor, _OF_REFUSALS, {"ai": ai}))
         scored = cursor.execute(
             "SELECT 1 FROM labels WHERE rater = ? AND kind = 'score' LIMIT 1", [ai]
-        ).fetchone()
+        ).fetchall()
         return PoolColumns(*_columns(cursor, _OF_SCORES if scored else _OF_RATER, {"ai": ai}))
 
 
@@ -265,10 +264,13 @@ def texts(store: "Store", ids: Sequence[str]) -> dict[str, Text]:
 
 
 def _columns(cursor: Cursor, query: str, values: dict[str, Any]) -> list[Column]:
-    """The columns of an answer as arrays; a missing number is NaN, a missing text None."""
+    """The columns of an answer, ids first, as arrays; a missing number is NaN, a missing text
+    None."""
     found = cursor.sql(query, params=values)
     assert found is not None
-    return [_plain(column) for column in found.to_arrow_table().columns]
+    ids, *others = found.to_arrow_table().columns
+    own: Column = ids.to_numpy(zero_copy_only=False)
+    return [own, *map(_plain, others)]
 
 
 def _plain(column: Any) -> Column:

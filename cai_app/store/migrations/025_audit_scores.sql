@@ -20,3 +20,22 @@ SELECT r.kind, l.rater, l.subject AS response, avg(l.value) AS value,
 FROM latest_labels l JOIN raters r ON r.id = l.rater
 WHERE l.kind = 'refusal' AND l.value IS NOT NULL
 GROUP BY ALL;
+
+-- `ai_answers` of one rater, without a sort of all labels: a third of the time for a million.
+CREATE MACRO answers_of(who) AS TABLE
+WITH mine AS (SELECT * FROM labels WHERE rater = who AND kind = 'preference'),
+newest AS (
+    SELECT subject, arg_max(coalesce(run, id), (coalesce(time, added), seq)) AS batch
+    FROM mine GROUP BY subject
+)
+SELECT
+    mine.subject AS comparison,
+    avg(value) AS p,
+    avg(list_extract(list_filter(orders, lambda o: o."first" = 'a'), 1).p_a) AS p_a_first,
+    avg(list_extract(list_filter(orders, lambda o: o."first" = 'b'), 1).p_a) AS p_b_first,
+    coalesce(stddev_pop(value), 0) AS spread,
+    CASE WHEN min(principle) = max(principle) THEN min(principle) END AS principle,
+    CASE WHEN min(question) = max(question) THEN min(question) END AS question
+FROM mine JOIN newest ON newest.subject = mine.subject AND coalesce(run, id) = batch
+WHERE value IS NOT NULL
+GROUP BY mine.subject;

@@ -54,6 +54,15 @@ class Matched(NamedTuple):
         return found
 
     @property
+    def score(self) -> Floats:
+        """1 where a person agrees with the AI, 0 where not, and half where one of them has a tie;
+        of refusals, a partial one agrees with a partial one."""
+        said = agreement.hard(self.ai)
+        if self.kind == "refusal":
+            return np.asarray(1 - np.abs(self.human - said))
+        return agreement.scores(self.human, said)
+
+    @property
     def weights(self) -> Floats:
         """What each answer stands for."""
         found: Floats = 1.0 / self.probabilities[self.row]

@@ -134,7 +134,7 @@ def _values(found: Matched, seed: int) -> dict[str, Estimate]:
     """All numbers with intervals, by name."""
     human, ai = found.human, agreement.hard(found.ai)
     weights, clusters = found.weights, found.clusters
-    score = agreement.scores(human, ai)
+    score = found.score
     decided = (human != 0.5) & (ai != 0.5)
     swapped = _swapped(found, seed)
     turned = [agreement.turned(answers, swapped) for answers in (human, ai)]
@@ -215,7 +215,7 @@ def _between_people(found: Matched) -> Estimate:
 
 def _bins(found: Matched) -> tuple[BinFigure, ...]:
     confidence = np.maximum(found.ai, 1 - found.ai)
-    score = agreement.scores(found.human, agreement.hard(found.ai))
+    score = found.score
     made = agreement.calibration(confidence, score, found.weights, found.clusters, low=0.5, bins=5)
     return tuple(
         BinFigure(
@@ -233,7 +233,7 @@ def _bins(found: Matched) -> tuple[BinFigure, ...]:
 
 def _slices(found: Matched, dimension: str) -> list[SliceFigure]:
     own = names(found, dimension, found.row)
-    score = agreement.scores(found.human, agreement.hard(found.ai))
+    score = found.score
     return [
         SliceFigure(
             by=dimension,
@@ -251,7 +251,7 @@ def _slices(found: Matched, dimension: str) -> list[SliceFigure]:
 def _corrected(found: Matched, sides: Orientation, seed: int) -> CorrectedFigures:
     """Over the frozen pool: P(human = AI label), and the human preference rate."""
     turned = sides.turned
-    score = agreement.scores(found.human, agreement.hard(found.ai))
+    score = found.score
     preferred = agreement.turned(found.human, turned[found.row])
     p = agreement.turned(found.pool.p, turned)
     longer = np.log1p(found.pool.a_length) - np.log1p(np.nan_to_num(found.pool.b_length))
@@ -301,5 +301,5 @@ def _skips(store: "Store", chosen: Chosen, found: Matched) -> Skips | None:
     ]
     chance = dict(zip(found.pool.comparison, found.probabilities, strict=True))
     weights = np.array([1 / chance[one] for one in skipped if one in chance])
-    score = agreement.scores(found.human, agreement.hard(found.ai))
+    score = found.score
     return Skips(**spotcheck.response(score, found.weights, weights)._asdict())
