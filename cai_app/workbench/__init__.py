@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cai_app import constitution as constitutions
-from cai_app import critique, judge
+from cai_app import critique, formats, judge
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
 from cai_app.errors import BusyError, CaiError, InputError
@@ -28,6 +28,7 @@ from cai_app.records import (
 from cai_app.settings import Settings
 from cai_app.workbench import audit, data, examples, labelling, lineage
 from cai_app.workbench.constitution import Workshop
+from cai_app.workbench.importing import Imports
 from cai_app.workbench.models import Models, Opener
 from cai_app.workbench.runs import Runs
 from cai_app.workbench.shapes import (
@@ -67,6 +68,11 @@ class Workbench:
         # Why finished runs could not be taken in the last time; '' where they could.
         self.trouble = ""
         self.runs = Runs(settings, ingest=self._take_in)
+        self.imports = Imports(
+            lambda format, path, options, watch: data.import_file(
+                self.store, format, path, options, watch=watch
+            )
+        )
         self.workshop = Workshop(settings, self.open, lambda: self.store)
 
     @property
@@ -136,6 +142,17 @@ class Workbench:
         self._check_may_keep()
         return data.import_file(self.store, format, path, options)
 
+    def start_import(self, format: str, path: Path, options: "ReadOptions") -> None:
+        """Take a file's rows in behind the page; `imports` tells how far it is."""
+        self._check_may_keep()
+        formats.find(format)
+        self.imports.start(format, path, options)
+
+    def bring(self, path: Path) -> Path:
+        """Copy a file into the home, to be previewed and imported."""
+        self._check_may_keep()
+        return data.bring(self.settings.home, path)
+
     def preview(self, format: str, path: Path, options: "ReadOptions") -> "data.Preview":
         """The first rows of a file as an import would take them."""
         return data.preview(format, path, options)
@@ -158,9 +175,9 @@ class Workbench:
         """What a label run has left unscored, to be labelled again."""
         return labelling.of_unscored(self.store, self.settings, run, max_tokens)
 
-    def plan_label(self, task: labelling.Task) -> labelling.LabelPlan:
-        """What labelling would do, need and take."""
-        return labelling.plan(task, self.settings, self.open)
+    def plan_label(self, task: labelling.Task, *, probe: bool = True) -> labelling.LabelPlan:
+        """What labelling would do, need and take; without `probe` no model is tried for that."""
+        return labelling.plan(task, self.settings, self.open if probe else None)
 
     def label(self, task: labelling.Task) -> RunInfo:
         """Queue a run that labels."""
@@ -316,6 +333,7 @@ class Workbench:
     def close(self) -> None:
         """Close the store and every model that was opened; runs go on."""
         self.runs.close()
+        self.imports.close()
         with self._opening:
             if self._store is not None:
                 self._store.close()
