@@ -114,7 +114,7 @@ def launch_options(options: Options, settings: Settings) -> dict[str, Any]:
         "ssr_mode": False,
         "share": False,
         "quiet": True,
-        "max_file_size": "20mb",
+        "max_file_size": "20mb" if settings.space else "2gb",
         "app_kwargs": {"middleware": _own_hosts() if near else []},
         "prevent_thread_lock": True,
     }

@@ -14,7 +14,7 @@ function bar(one, { band = null, lines = [] } = {}) {
 
 // Confidence across from a half, agreement upwards; a dot's area is its share of the weight.
 function reliability(bins) {
-  const [size, pad] = [240, 38];
+  const [size, pad] = [240, 52];
   const x = (p) => pad + (p - 0.5) * 2 * size;
   const y = (p) => 12 + (1 - p) * size;
   const dots = bins.filter((one) => one.agreement !== null && one.confidence !== null);
