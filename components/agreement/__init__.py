@@ -9,7 +9,7 @@ from cai_app.workbench import Workbench
 from components import memory
 from components.agreement import handlers
 from components.agreement.view import Agreement
-from components.constitution.replies import answering
+from components.replies import answering
 from components.shared import guard
 from components.widgets import part, title
 

@@ -10,10 +10,10 @@ const table = (heads, rows, look = '') => node('table', { class: look }, [node('
 const figure = (value, text, more, look = '') => node('div', { class: `figure ${look}` }, [node('b', { text: value }), node('span', { text }), node('span', { class: 'meta', text: more })]);
 const FEW = 20;
 const points = (width) => `${+(100 * width).toFixed(1)} points`;
-const DIMENSIONS = { principle: 'principle', source: 'source', confidence: 'how sure the AI was', length: 'difference in length', question: 'question', model: 'models' };
+const DIMENSIONS = { principle: 'principle', source: 'source', confidence: 'how sure the AI was', length: 'length', question: 'question', model: 'models' };
 
 function goTo(tab) {
-  const found = [...document.querySelectorAll('.cw-tabs [role=tab]')].find((one) => one.textContent.trim() === tab);
+  const found = [...document.querySelectorAll('.cw-tabs [role=tab]')].find((one) => one.textContent.trim().startsWith(tab));
   found?.click();
 }
 
@@ -54,7 +54,7 @@ function bars(report) {
   return node('section', {}, [node('h3', { text: 'On the same rows, against the same people' }),
     table([['Who'], ['agreement, from 0 to 100 %; the line inside is the 95 % interval'], ['', 'n'], ['n', 'n']], rows.map((one) =>
       node('tr', { class: `${one.n < FEW ? 'few' : ''} ${one.main ? 'main' : ''} ${one.human ? 'human' : ''}` }, [cell([one.name]), cell([bar(one, { band: one.human ? null : band, lines: view.published })]), cell([percent(one.agreement)], 'n'), cell([one.n.toLocaleString('en')], 'n')])), 'bars'),
-    node('p', { class: 'meta', text: `${band ? 'The band is how often people agree with each other. ' : report.against === 'human' ? 'Nobody has two people’s answers on the same row yet: let raters overlap to see how far people agree. ' : ''}The dashed line is chance.${view.published.length ? ` Dotted, from other tasks: ${view.published.map((line) => `${percent(line.value)} ${line.name}`).join('; ')}.` : ''}` })]);
+    node('p', { class: 'meta', text: `${band ? 'The band is how often people agree with each other. ' : report.against === 'human' && report.ai.kind !== 'human' ? 'Nobody has two people’s answers on the same row yet: let raters overlap to see how far people agree. ' : ''}The dashed line is chance.${view.published.length ? ` Dotted, from other tasks: ${view.published.map((line) => `${percent(line.value)} ${line.name}`).join('; ')}.` : ''}` })]);
 }
 
 const NUMBERS = [
@@ -70,21 +70,21 @@ const NUMBERS = [
   ['human_longer_wins', 'longer wins, people', 'the people’s own, on the same rows'],
   ['always_a', 'always A', 'what a judge that always says A would get']];
 function numbers(report) {
-  const shown = NUMBERS.map(([key, name, what, of]) => [key, report.kind === 'refusal' && key === 'always_a' ? 'always “refusal”' : name, report.kind === 'refusal' && key === 'always_a' ? 'what a rater that always says so would get' : what, (of ?? ((r) => r[key]))(report)]).filter(([, , , value]) => value !== null);
+  const shown = NUMBERS.map(([key, name, what, of]) => [key, report.kind === 'refusal' && key === 'always_a' ? 'always “refusal”' : name, report.kind === 'refusal' && key === 'always_a' ? 'what a rater that always says so would get' : what, (of ?? ((r) => r[key]))(report)]).filter(([key, , , value]) => value !== null && !(report.ai.kind === 'human' && ['ece', 'brier'].includes(key)));
   return node('section', {}, [node('h3', { text: 'More numbers' }), table([['Number'], ['value', 'n'], ['95 %'], ['what it is']], shown.map(([key, name, what, value]) =>
     node('tr', {}, [cell([name]), cell([value.toFixed(3)], 'n'), cell([numberSpan(report.intervals[key])], 'ci'), cell([what], 'what')])), 'numbers')]);
 }
 
 function calibration(report) {
   const bins = report.calibration.filter((one) => one.n);
-  if (!bins.length) return null;
+  if (!bins.length || report.ai.kind === 'human') return null;
   return node('section', {}, [node('h3', { text: 'Does it know when it is right?' }), node('div', { class: 'plotrow' }, [reliability(bins),
     node('div', {}, [table([['how sure'], ['n', 'n'], ['promised', 'n'], ['agreed', 'n'], ['95 %']], bins.map((one) => node('tr', { class: one.n < FEW ? 'few' : '' }, [cell([`${percent(one.low)} to ${percent(one.high)}`]), cell([one.n.toLocaleString('en')], 'n'), cell([percent(one.confidence)], 'n'), cell([percent(one.agreement)], 'n'), cell([span(one.ci)], 'ci')])), 'bins'),
       node('p', { class: 'meta', text: 'On the line, promise is kept; below it the AI is too sure of itself. Dots grow with their share; pale ones have under 20 answers.' })])])]);
 }
 
 function slices(report) {
-  const dims = [...new Set(report.slices.map((one) => one.by))];
+  const dims = [...new Set(report.slices.map((one) => one.by))].filter((dim) => report.ai.kind !== 'human' || !['confidence', 'principle'].includes(dim));
   if (!dims.length) return null;
   if (!dims.includes(by)) by = dims.find((dim) => report.slices.filter((one) => one.by === dim).length > 1) ?? dims[0];
   const rows = report.slices.filter((one) => one.by === by);
@@ -99,7 +99,7 @@ function corrected(report) {
   if (!one) return null;
   const of = report.corrected.preference_of;
   const text = report.kind === 'refusal' ? 'People would call this share of the pool a refusal' : of === 'stored side a' ? null : `People would prefer ${of} on this share of the pool`;
-  return text && node('p', { class: 'needed', text: `${text}: ${percent(one.estimate)} (95 %: ${span(one.ci)}), corrected with the AI’s labels.` });
+  return text && node('p', { class: 'needed', text: `${text}: ${percent(one.estimate)} (95 %: ${span(one.ci)}), corrected with the labels of ${view.names[0]}.` });
 }
 
 async function download(event) {

@@ -185,7 +185,7 @@ def _missing(workbench: Workbench) -> tuple[Step, ...]:
             text="Import their labels with the file, or draw a blind spot-check and rate a few "
             "pairs: a hundred are enough for a first answer.",
             done=people,
-            tab="Audit",
+            tab="Spot-check",
             button="Draw a spot-check",
         ),
     )

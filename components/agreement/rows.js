@@ -4,6 +4,10 @@ let cellRows = 20;
 let cellValue = null;
 const WORDS_OF = { preference: { tie: 'tie', agree: 'agree' }, refusal: { tie: 'partly', agree: 'agree' } };
 const sideNames = (report) => ({ first: report.sides[0], tie: WORDS_OF[report.kind].tie, second: report.sides[1] });
+// Two annotators may be held against each other: then nobody is an AI.
+const audited = (report) => (report.ai.kind === 'human' ? report.ai.name : 'AI');
+// What the person said last, of a dialogue.
+const lastAsked = (prompt) => (prompt.replace(/\s*Assistant:\s*$/, '').split(/\n\nHuman:/).at(-1).trim().replace(/\s+/g, ' ').slice(0, 160) || 'no prompt');
 const ORDER = ['first', 'tie', 'second'];
 const cellBox = node('div', { class: 'cellrows' });
 
@@ -25,12 +29,12 @@ function confusion(view) {
   const cells = (ai) => used('human').map((human) => {
     const one = by.get(`${ai}|${human}`);
     const look = ai === human ? 'same' : ai === 'tie' || human === 'tie' ? 'half' : 'apart';
-    return node('td', { class: look }, [one ? node('button', { type: 'button', 'aria-pressed': String(chosenCell === `${ai}|${human}`), 'data-cell': `${ai}|${human}`, 'aria-label': `The AI says ${names[ai]}, people ${names[human]}: ${one.n} answers; read them`, style: `--heat:${Math.round(100 * Math.min(1, one.share * 1.6))}%`, on: { click: () => pressCell(view, `${ai}|${human}`) } },
+    return node('td', { class: look }, [one ? node('button', { type: 'button', 'aria-pressed': String(chosenCell === `${ai}|${human}`), 'data-cell': `${ai}|${human}`, 'aria-label': `${audited(report)} says ${names[ai]}, people ${names[human]}: ${one.n} answers; read them`, style: `--heat:${Math.round(100 * Math.min(1, one.share * 1.6))}%`, on: { click: () => pressCell(view, `${ai}|${human}`) } },
       [node('b', { text: one.n.toLocaleString('en') }), node('span', { text: percent(one.share) })]) : node('span', { class: 'meta', text: '·' })]);
   });
   return node('table', { class: 'confusion' }, [
     node('thead', {}, [node('tr', {}, [node('td'), ...used('human').map((side) => node('th', { scope: 'col', text: `people: ${names[side]}` }))])]),
-    node('tbody', {}, used('ai').map((ai) => node('tr', {}, [node('th', { scope: 'row', text: `AI: ${names[ai]}` }), ...cells(ai)])))]);
+    node('tbody', {}, used('ai').map((ai) => node('tr', {}, [node('th', { scope: 'row', text: `${audited(report)}: ${names[ai]}` }), ...cells(ai)])))]);
 }
 
 function pressCell(view, key) {
@@ -47,10 +51,10 @@ function drawCell(view, error) {
   const { examples, n, ai, human } = cellValue;
   const rest = n - examples.length;
   cellBox.replaceChildren(
-    node('p', { class: 'meta', text: `The AI says ${names[ai]}, people say ${names[human]}: ${plural(n, 'answer')}${rest > 0 ? `, the first ${examples.length} of a random order` : ''}.` }),
+    node('p', { class: 'meta', text: `${audited(view.report)} says ${names[ai]}, people say ${names[human]}: ${plural(n, 'answer')}${rest > 0 ? `, the first ${examples.length} of a random order` : ''}.` }),
     ...examples.map((one) => node('details', {}, [
-      node('summary', {}, [node('span', { text: one.prompt.trim().split('\n').filter(Boolean).at(-1)?.slice(0, 140) || 'no prompt' }),
-        node('span', { class: 'meta', text: `${one.rater} ${one.human.toFixed(one.human % 1 ? 2 : 0)} · AI ${one.ai_p.toFixed(2)}` })]),
+      node('summary', {}, [node('span', { text: lastAsked(one.prompt) }),
+        node('span', { class: 'meta', text: `${one.rater} ${one.human.toFixed(one.human % 1 ? 2 : 0)} · ${audited(view.report)} ${one.ai_p.toFixed(2)}` })]),
       node('blockquote', { text: one.prompt.trim() }),
       one.question && node('p', { class: 'meta', text: `Asked: ${one.question}` }),
       one.b === null ? node('p', { class: 'alone', text: one.a })

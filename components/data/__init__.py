@@ -33,9 +33,10 @@ def build(workbench: Workbench) -> Tab:
         title("Data", SENTENCE)
         with gr.Row(elem_classes=["cw-two"]):
             with gr.Column(elem_classes=["cw-controls"]):
-                fields, upload, run, plan, bringing = _doing(workbench)
+                doing = _doing(workbench)
             with gr.Column(elem_classes=["cw-results", "cw-data"]):
-                forms.import_part(workbench, bringing)
+                with gr.Column(visible=False) as beside:
+                    forms.import_part(workbench, doing.bringing)
                 table = part(
                     "data/browser.js", Table().model_dump(), look="browser", elem_id="data-rows"
                 )
@@ -47,12 +48,14 @@ def build(workbench: Workbench) -> Tab:
                     elem_id="data-sql",
                 )
                 reader = part("data/reader.js", Reading().model_dump(), look="reader")
-    _wire_form(workbench, fields, upload, run, plan)
-    _wire_rows(workbench, table, console, reader, plan)
-    return Tab(reader, fields, run)
+    doing.do.change(lambda chosen: gr.update(visible=chosen == "import"), doing.do, beside, **QUIET)
+    _wire_form(workbench, doing.fields, doing.upload, doing.run, doing.plan)
+    _wire_rows(workbench, table, console, reader, doing.plan)
+    return Tab(reader, doing.fields, doing.run)
 
 
 class _Doing(NamedTuple):
+    do: gr.Radio
     fields: dict[str, Component]
     upload: gr.UploadButton
     run: gr.Button
@@ -89,7 +92,7 @@ def _doing(workbench: Workbench) -> _Doing:
                         ("write", "label", "import", "export")],
         do, [write, label, bring, export], **QUIET,
     )  # fmt: skip
-    return _Doing(fields, upload, run, plan, bringing)
+    return _Doing(do, fields, upload, run, plan, bringing)
 
 
 def _form(workbench: Workbench) -> tuple[dict[str, Component], gr.UploadButton]:

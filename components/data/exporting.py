@@ -3,20 +3,38 @@
 import shlex
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from cai_app.errors import InputError
+from cai_app.errors import CaiError, InputError
 from cai_app.workbench import Workbench
 from components.data.view import Plan
+from components.shared import sentence
 
 SUFFIX = {"csv": "csv", "xstest": "csv", "parquet": "parquet", "icai": "json"}
 
 
-def export(workbench: Workbench, format: str, source: str, rater: str) -> tuple[Any, Any]:
+def export(
+    workbench: Workbench, format: str, source: str, rater: str
+) -> Iterator[tuple[Any, Any]]:
     """Write the file, and offer it; what the format has no place for is counted."""
+    writing = Plan(state="ready", work="Writing…", command=command(format, "rows", source, rater))
+    yield gr.update(visible=False), writing.model_dump(mode="json")
+    try:
+        path, plan = _written(workbench, format, source, rater)
+    except (CaiError, OSError) as error:
+        failed = Plan(state="failed", message=sentence(error))
+        yield gr.skip(), failed.model_dump(mode="json")
+    else:
+        yield gr.update(value=str(path), visible=True), plan.model_dump(mode="json")
+
+
+def _written(
+    workbench: Workbench, format: str, source: str, rater: str
+) -> tuple[Path, Plan]:
     named = (source or "").strip() or None
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in named or "all")[:60]
     # The folder of temporary files is one that Gradio hands out; a home is not.
@@ -42,7 +60,7 @@ def export(workbench: Workbench, format: str, source: str, rater: str) -> tuple[
         fits=not left,
         command=command(format, path.name, source, rater),
     )
-    return gr.update(value=str(path), visible=True), plan.model_dump(mode="json")
+    return path, plan
 
 
 def described(workbench: Workbench, format: str, source: str, rater: str) -> dict[str, Any]:

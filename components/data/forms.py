@@ -9,7 +9,7 @@ from cai_app import formats
 from cai_app.records import LabelOptions
 from cai_app.workbench import Workbench
 from cai_app.workbench.labelling import BUILT_IN
-from components.constitution.replies import answering
+from components.replies import answering
 from components.data import exporting, importing, labelling
 from components.data.view import Plan
 from components.shared import guard, role

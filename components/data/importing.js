@@ -68,6 +68,7 @@ start((value) => {
   root.dataset.state = value?.state ?? 'new';
   if (!value || value.state === 'new') { root.hidden = true; return; }
   root.hidden = false;
+  if (value.state === 'done' && view?.state === 'running') window.dispatchEvent(new CustomEvent('cw-rows'));
   view = value;
   setText(note, value.message); setShown(note, Boolean(value.message));
   drawProgress(); drawOutcome();
