@@ -1,5 +1,6 @@
 """Spot-checks: queues, and what people answer."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
@@ -73,3 +74,20 @@ class Answer(Record):
         """A hash of who answered what, and when."""
         asked = (self.queue, self.comparison, self.rater.id, self.repeat)
         return hashed("answer", *asked, self.answer, self.time.timestamp())
+
+
+class Invite(Record):
+    """An invitation to rate a queue by a link. The token itself is kept nowhere."""
+
+    token_hash: str
+    queue: str
+    rater: str
+    salt: str
+    expires: AwareDatetime
+    revoked: AwareDatetime | None = None
+
+    def state(self, now: datetime) -> Literal["open", "expired", "revoked"]:
+        """Whether its link works."""
+        if self.revoked is not None:
+            return "revoked"
+        return "open" if now < self.expires else "expired"

@@ -68,6 +68,7 @@ class Workbench:
         self.trouble = ""
         self.runs = Runs(settings, ingest=self._take_in)
         self.workshop = Workshop(settings, self.open, lambda: self.store)
+        self.spotchecks = audit.Spotchecks(lambda: self.store, self._check_may_keep)
 
     @property
     def read_only(self) -> bool:
@@ -178,11 +179,7 @@ class Workbench:
 
     def draw_queue(self, ai: str, wanted: Queue) -> Queue:
         """Draw a spot-check of what an AI rater has labelled; `wanted.ai` is filled in."""
-        from cai_app.workbench.audit import choose_ai, draw
-
-        self._check_may_keep()
-        rater = choose_ai(self.store, ai)
-        return draw(self.store, rater, wanted.model_copy(update={"ai": rater.id}))
+        return self.spotchecks.draw(ai, wanted)
 
     def rating(self, queue: str, rater: str, *, blind: Blind) -> "Rating":
         """A person at a queue, by its id or name; see `audit.Rating`."""

@@ -2,8 +2,9 @@
 
 from cai_app.workbench.audit.choosing import choose, choose_ai
 from cai_app.workbench.audit.drawing import draw
+from cai_app.workbench.audit.inviting import Spotchecks
 from cai_app.workbench.audit.kept import Audits
 from cai_app.workbench.audit.rating import Rating, Shown
 from cai_app.workbench.audit.report import audit
 
-__all__ = ["Audits", "Rating", "Shown", "audit", "choose", "choose_ai", "draw"]
+__all__ = ["Audits", "Rating", "Shown", "Spotchecks", "audit", "choose", "choose_ai", "draw"]
