@@ -177,6 +177,15 @@ class Queues(Table[Queue]):
             ).fetchall()
         return [row[0] for row in rows]
 
+    def sources(self) -> list[str]:
+        """Where comparisons came from, runs newest first."""
+        with self.db.cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT DISTINCT source FROM comparisons WHERE source IS NOT NULL "
+                "ORDER BY source DESC"
+            ).fetchall()
+        return [row[0] for row in rows]
+
     def alike(self, prompt: str, texts: Sequence[str]) -> list[str]:
         """Ids of the comparisons of any two of these texts, whoever wrote them; blanks around
         them aside."""

@@ -9,7 +9,7 @@ from gradio.components import Component
 from cai_app.workbench import Workbench
 from cai_app.workbench.comparisons import BUILT_IN, SAVED
 from components.constitution import effects, handlers
-from components.constitution.replies import answering
+from components.replies import answering
 from components.shared import STREAMS, guard, offered_models
 from components.widgets import constitution_choices, few_shots, part, run_and_stop, title
 

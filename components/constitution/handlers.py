@@ -20,7 +20,7 @@ from cai_app.constitution.lint import lint
 from cai_app.errors import InputError
 from cai_app.workbench import Workbench
 from cai_app.workbench.words import word_diff
-from components.constitution.replies import optional, text
+from components.replies import optional, text
 
 HERE = "the editor"
 DEFAULT = "harmless"

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import combinations
+from itertools import combinations, count
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime
@@ -73,14 +73,38 @@ class Spotchecks:
     def __init__(self, store: "Callable[[], Store]", check_may_keep: Callable[[], None]) -> None:
         self._store, self._check_may_keep = store, check_may_keep
         self._desk = Desk()
-        # Whether the page that is up asks for a login, and where it is; None where none is up.
-        self.login: bool | None = None
-        self.url: str | None = None
+        self._login: bool | None = None
+        self._url: str | None = None
+
+    def opened(self, url: str, *, login: bool) -> None:
+        """The page is up: where, and whether it asks for a login."""
+        self._url, self._login = url, login
+
+    @property
+    def login(self) -> bool | None:
+        """Whether the page that is up asks for a login; None where none is up."""
+        return self._login
 
     def plan(self, ai: str, wanted: Queue) -> QueuePlan:
         """What drawing would do. Raises InputError where there is nothing to draw from."""
         rater = choose_ai(self._store(), ai)
         return plan(self._store(), rater, wanted.model_copy(update={"ai": rater.id}))
+
+    def raters(self) -> list[tuple[str, str, int]]:
+        """Id, name and number of labelled comparisons of every AI rater, most labels first."""
+        from cai_app.store import audit
+
+        found = [one for one in audit.raters(self._store()) if one.rater.kind != "human"]
+        return [(one.rater.id, _name(one.rater), one.comparisons) for one in found]
+
+    def sources(self) -> list[str]:
+        """Where comparisons came from."""
+        return self._store().queues.sources()
+
+    def next_name(self) -> str:
+        """A name that no queue has."""
+        taken = {one.name for one in self._store().queues.all()}
+        return next(name for n in count(1) if (name := f"check {n}") not in taken)
 
     def draw(self, ai: str, wanted: Queue) -> Queue:
         """Draw a spot-check of what an AI rater has labelled; `wanted.ai` is filled in."""
@@ -147,7 +171,7 @@ class Spotchecks:
                    salt=secrets.token_hex(16), expires=expires)
         )  # fmt: skip
         path = f"/rate/?token={token}"
-        url = f"{self.url.rstrip('/')}{path}" if self.url else None
+        url = f"{self._url.rstrip('/')}{path}" if self._url else None
         return Invited(queue=found.name, rater=name, path=path, url=url, expires=expires)
 
     def revoke(self, queue: str, rater: str) -> None:
