@@ -30,7 +30,7 @@ const theme = icon('◐', 'Light or dark', () => {
   window.history.replaceState(null, '', address);
 });
 const top_ = node('header', { class: 'top' }, [node('h1', { text: 'Which is better?' }), count, progress, rater, tag,
-  node('span', { class: 'right' }, [icon('?', 'Help (?)', () => help.showModal()), LINKED ? theme : icon('✕', 'Close (Esc)', () => sheet.close())])]);
+  node('span', { class: 'right' }, [LINKED ? theme : icon('✕', 'Close (Esc)', () => sheet.close())])]);
 
 const note_ = node('div', { class: 'note', role: 'alert', hidden: true });
 const question = node('h2', { class: 'question', tabindex: -1 });
@@ -52,9 +52,10 @@ const answers = KEYS.map(([key, value, text]) => button(key, text, () => give(va
 const undoKey = button('u', 'Undo', undo, 'small');
 const noteKey = button('n', 'Note', openNote, 'small');
 const peekKey = button('r', 'What the AI said of the last pair', peek, 'small');
+const helpKey = button('?', 'Help', () => help.showModal(), 'small');
 const saved = node('span', { class: 'meta saved', role: 'status' });
-const legend = node('footer', { class: 'legend' }, [noteBox, node('div', { class: 'answers' }, answers),
-  node('div', { class: 'rest' }, [undoKey, noteKey, peekKey, saved])]);
+const legend = node('div', { class: 'legend' }, [noteBox, node('div', { class: 'answers' }, answers),
+  node('div', { class: 'rest' }, [undoKey, noteKey, helpKey, peekKey, saved])]);
 const live = node('div', { class: 'cw-hidden', 'aria-live': 'polite' });
 
 const help = node('dialog', { class: 'help', 'aria-label': 'Help' }, [
@@ -255,12 +256,12 @@ async function showEnding() {
 }
 
 function line(one) {
-  const mark = one.agrees === null ? '' : one.agrees ? 'same' : 'different';
-  return node('details', { class: `line ${mark}` }, [
+  const mark = one.agrees === null ? 'not counted' : one.agrees ? 'same' : 'different';
+  return node('details', { class: 'line' }, [
     node('summary', {}, [node('span', { class: 'about', text: one.prompt.replace(/\s*(Human|Assistant):\s*/g, ' ').trim() }),
       node('span', { class: 'said' }, ['you ', node('b', { text: SHORT[one.answer] })]),
       node('span', { class: 'said' }, ['AI ', node('b', { text: favoured(one.ai) }), ` ${percent(Math.max(one.ai, 1 - one.ai))}`]),
-      mark && node('span', { class: `tag ${one.agrees ? 'good' : 'bad'}`, text: mark })].filter(Boolean)),
+      node('span', { class: `tag ${one.agrees === null ? '' : one.agrees ? 'good' : 'bad'}`, text: mark })]),
     one.question && node('p', { class: 'meta', text: one.question }),
     one.note && node('p', { class: 'meta', text: `Your note: ${one.note}` }),
     node('div', { class: 'pair' }, [['First response', one.first], ['Second response', one.second]].map(([title, text]) =>

@@ -10,7 +10,7 @@ from cai_app.workbench.audit import Seat
 from components import memory
 from components.replies import answering, text
 from components.seats import handlers as seat_handlers
-from components.shared import guard, role
+from components.shared import guard, person, role
 from components.spotcheck import drawing, queues
 from components.widgets import part, title
 
@@ -62,7 +62,7 @@ def build(workbench: Workbench) -> Tab:
 
 
 def _own_seat(workbench: Workbench, asked: dict[str, Any], who: str) -> Seat:
-    return workbench.spotchecks.own_seat(text(asked, "queue"), queues.person(who))
+    return workbench.spotchecks.own_seat(text(asked, "queue"), person(who))
 
 
 def _form() -> dict[str, Component]:
@@ -72,16 +72,17 @@ def _form() -> dict[str, Component]:
         [drawing.EVERYWHERE], value="", label="Pairs from", elem_id="spotcheck-source"
     )
     rule = gr.Radio(
-        list(drawing.RULES), value="uniform", label="Which pairs are drawn more often",
+        list(drawing.RULES), value="uniform", label="How pairs are drawn",
         elem_classes=["cw-segments", "cw-wide"], elem_id="spotcheck-rule",
     )  # fmt: skip
-    wanted = gr.Number(
-        50, label="About so many pairs", precision=0, minimum=1, maximum=100_000,
-        elem_id="spotcheck-wanted",
-    )  # fmt: skip
-    name = gr.Textbox(
-        "", label="Name", placeholder="check 1, check 2, …", max_lines=1, elem_id="spotcheck-name"
-    )
+    with gr.Row(elem_classes=["cw-row", "cw-even"]):
+        wanted = gr.Number(
+            50, label="About so many", precision=0, minimum=1, maximum=100_000,
+            elem_id="spotcheck-wanted",
+        )  # fmt: skip
+        name = gr.Textbox(
+            "", label="Name", placeholder="check 1, …", max_lines=1, elem_id="spotcheck-name"
+        )
     with gr.Accordion("More settings", open=False, elem_classes=["cw-more", "cw-wide"]):
         more = _more()
     return {"ai": ai, "source": source, "rule": rule, "wanted": wanted, "name": name, **more}

@@ -14,10 +14,10 @@ from components.spotcheck import queues
 
 EVERYWHERE = ("everywhere", "")
 RULES = (
-    ("all alike", "uniform"),
-    ("where the AI is unsure", "confidence"),
-    ("of rare principles", "principle"),
-    ("where orders or principles disagree", "disagreement"),
+    ("uniform", "uniform"),
+    ("by AI confidence", "confidence"),
+    ("by principle", "principle"),
+    ("by disagreement", "disagreement"),
 )
 _WHY = {
     "uniform": "the same for all",

@@ -1,5 +1,5 @@
 // The list of queues: who rates how far, links made, shown once and taken back.
-const RULES = { uniform: 'all alike', confidence: 'more where the AI is unsure', principle: 'more of rare principles', disagreement: 'more where orders or principles disagree' };
+const RULES = { uniform: 'uniform', confidence: 'by AI confidence', principle: 'by principle', disagreement: 'by disagreement' };
 const percent = (p) => `${Number((100 * p).toPrecision(3))} %`;
 const number = (n) => n.toLocaleString('en');
 const day = (text) => new Date(text).toLocaleDateString(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
@@ -49,7 +49,7 @@ function person(queue, one) {
     node('td', {}, [node('b', { text: one.name }), one.name === view.me && node('span', { class: 'meta', text: ' (you)' })].filter(Boolean)),
     node('td', {}, [node('div', { class: 'far' }, [node('progress', { max: Math.max(1, done + left), value: done, 'aria-label': `${done} of ${done + left}` }), node('span', { class: 'n', text: `${done} of ${done + left}` })])]),
     node('td', { class: 'n', text: skipped ? `${skipped} skipped` : '' }),
-    node('td', { class: 'n', text: lead === null ? '' : `${(lead / 1000).toFixed(1)} s`, title: 'Half of the answers took less' }),
+    node('td', { class: 'n', text: lead === null ? '' : `median ${(lead / 1000).toFixed(1)} s`, title: 'Half of the answers took less' }),
     node('td', { class: 'n', text: repeats ? `${Math.round(rate * repeats)} of ${repeats} the same` : '', title: 'Pairs shown twice, sides exchanged' }),
     node('td', {}, [node('span', { class: 'meta', text: state })]),
     node('td', { class: 'acts' }, [

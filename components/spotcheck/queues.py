@@ -4,14 +4,7 @@ from typing import Any
 
 from cai_app.workbench import Workbench
 from components.replies import text
-from components.shared import role
-
-OWNER = "owner"
-
-
-def person(who: str) -> str:
-    """Under which name somebody on the main page rates: that of the login, if there is one."""
-    return who or OWNER
+from components.shared import person, role
 
 
 def overview(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any]:

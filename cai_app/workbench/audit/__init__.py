@@ -3,14 +3,16 @@
 from cai_app.workbench.audit.choosing import choose, choose_ai
 from cai_app.workbench.audit.desk import Seat
 from cai_app.workbench.audit.drawing import QueuePlan, draw
-from cai_app.workbench.audit.inviting import Spotchecks
+from cai_app.workbench.audit.inviting import NEEDS_LOGIN, QueueState, Spotchecks
 from cai_app.workbench.audit.kept import Audits
 from cai_app.workbench.audit.rating import Rating, Shown
 from cai_app.workbench.audit.report import audit
 
 __all__ = [
     "Audits",
+    "NEEDS_LOGIN",
     "QueuePlan",
+    "QueueState",
     "Rating",
     "Seat",
     "Shown",
