@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from cai_app.records.base import Record
+from cai_app.records.base import Options, Record
 from cai_app.records.rows import Rater, Seed, hashed
 
 Answered = Literal["a", "b", "tie", "both_bad", "skip", "undone"]
@@ -13,7 +13,7 @@ Blind = Literal["server", "page", "revealed"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Queue(Record):
+class Queue(Options):
     """A spot-check: what was drawn from what an AI rater had labelled, and how it is served.
 
     `reveal` says when a rater sees the AI's answers: at the end of the queue, or after each item,
