@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 # Not a secret: it only has to stay the same, so that a restarted server can read what was kept.
 KEY = "constitutional-ai-workbench"
 LIMIT = 40_000
-TABS = ("constitution", "critique", "judge", "agreement", "data")
+TABS = ("constitution", "critique", "judge", "spotcheck", "agreement", "data")
 
 Choices = Callable[[Workbench, Mapping[str, Any]], list[tuple[str, Any]]]
 

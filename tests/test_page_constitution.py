@@ -15,8 +15,8 @@ from cai_app.errors import InputError
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 from components.constitution import LOOKS, WRITES, effects, handlers
-from components.replies import answering
 from components.judge import handlers as judging
+from components.replies import answering
 
 Ask = Callable[..., Any]
 

@@ -1,6 +1,6 @@
 """The small typed records that pass between modules; dictionaries exist only at file edges."""
 
-from cai_app.records.audit import Answer, Answered, Blind, Queue, QueueRow
+from cai_app.records.audit import Answer, Answered, Blind, Invite, Queue, QueueRow
 from cai_app.records.base import Options, Record
 from cai_app.records.method import (
     ConstitutionRef,
@@ -47,6 +47,7 @@ __all__ = [
     "ConstitutionRef",
     "Flag",
     "GenerateOptions",
+    "Invite",
     "Label",
     "LabelKind",
     "LabelOptions",

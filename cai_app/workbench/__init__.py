@@ -74,6 +74,7 @@ class Workbench:
             )
         )
         self.workshop = Workshop(settings, self.open, lambda: self.store)
+        self.spotchecks = audit.Spotchecks(lambda: self.store, self._check_may_keep)
 
     @property
     def read_only(self) -> bool:
@@ -201,11 +202,7 @@ class Workbench:
 
     def draw_queue(self, ai: str, wanted: Queue) -> Queue:
         """Draw a spot-check of what an AI rater has labelled; `wanted.ai` is filled in."""
-        from cai_app.workbench.audit import choose_ai, draw
-
-        self._check_may_keep()
-        rater = choose_ai(self.store, ai)
-        return draw(self.store, rater, wanted.model_copy(update={"ai": rater.id}))
+        return self.spotchecks.draw(ai, wanted)
 
     def rating(self, queue: str, rater: str, *, blind: Blind) -> "Rating":
         """A person at a queue, by its id or name; see `audit.Rating`."""
