@@ -18,6 +18,7 @@ from typing import Any
 
 import gradio as gr
 import tyro
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -26,16 +27,20 @@ from cai_app.errors import CaiError, InputError
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 from components import (
+    agreement,
     constitution,
     critique,
     data,
     header,
     judge,
     memory,
+    rate,
     runs,
+    spotcheck,
     theme,
     train,
 )
+from components.replies import logged_in
 from components.shared import guard
 
 TITLE = "Constitutional AI Workbench"
@@ -68,6 +73,10 @@ def build(workbench: Workbench) -> gr.Blocks:
                 writing = critique.build(workbench)
             with gr.Tab("Judge", id="judge") as judge_tab:
                 judging = judge.build(workbench)
+            with gr.Tab("Spot-check", id="spotcheck") as spotcheck_tab:
+                checking = spotcheck.build(workbench)
+            with gr.Tab("Agreement", id="agreement"):
+                auditing = agreement.build(workbench)
             with gr.Tab("Train", id="train"):
                 training = train.build(workbench)
             with gr.Tab("Data", id="data"):
@@ -79,8 +88,11 @@ def build(workbench: Workbench) -> gr.Blocks:
         constitution.announce(workbench, demo, editing, dropdowns)
         critique.notice_age(workbench, critique_tab, writing)
         judge.notice_age(workbench, judge_tab, judging)
+        spotcheck.refresh(workbench, spotcheck_tab, checking)
         critique.remember(workbench, demo, writing)
         judge.remember(workbench, demo, judging)
+        spotcheck.remember(workbench, demo, checking)
+        agreement.remember(workbench, demo, auditing)
         data.send_to(workbench, browsing, [*map(judging.fields.get, received[:3]), tabs])
         data.remember(workbench, demo, browsing)
         train.send_to(workbench, training, tabs, model=writing.model, data=browsing.fields)
@@ -116,21 +128,51 @@ def launch_options(options: Options, settings: Settings) -> dict[str, Any]:
         "ssr_mode": False,
         "share": False,
         "quiet": True,
-        "max_file_size": "20mb",
+        "max_file_size": "20mb" if settings.space else "2gb",
         "app_kwargs": {"middleware": _own_hosts() if near else []},
         "prevent_thread_lock": True,
     }
+
+
+def serve(workbench: Workbench, options: Options) -> tuple[gr.Blocks, Any, str]:
+    """Launch the page with the rating page beside it: the page, its server, its address.
+
+    Raises InputError for options that do not go together, OSError where the port is taken.
+    """
+    launched = launch_options(options, workbench.settings)
+    demo = build(workbench)
+    rating = rate.build(workbench, main_login=lambda request: logged_in(request, demo.app))
+    launched["app_kwargs"] = {**launched["app_kwargs"], **_mounted(rating)}
+    served, url, _ = demo.launch(**launched)
+    workbench.spotchecks.opened(url, login=bool(launched["auth"]))
+    return demo, served, url
+
+
+def _mounted(rating: gr.Blocks) -> dict[str, Any]:
+    """The rating page as a route that is asked before those of the main page, whose login is not
+    asked for there, and what starts and ends with it."""
+    holder = gr.mount_gradio_app(
+        FastAPI(),
+        rating,
+        "/rate",
+        theme=theme.theme(),
+        css_paths=list(theme.RATING_CSS_PATHS),
+        head=theme.HEAD + rate.HEAD,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+    )
+    return {"routes": holder.routes[-1:], "lifespan": holder.router.lifespan_context}
 
 
 def main(options: Options) -> None:
     """Serve until Ctrl-C; the weights of the default model load behind the open page."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     settings = Settings.from_environment(options.home)
-    launched = launch_options(options, settings)
     workbench = Workbench(settings)
-    demo = build(workbench)
     try:
-        served, url, _ = demo.launch(**launched)
+        demo, served, url = serve(workbench, options)
     except OSError as error:
         raise InputError(
             f"port {options.port} is taken; stop what listens there, or choose another: --port "

@@ -7,6 +7,7 @@ is then the same share of what it was, and shares cancel in weighted means.
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -125,6 +126,12 @@ def overlapping(serving: Serving, comparison: str) -> bool:
     return _chance(serving.seed, "overlap", comparison) < serving.overlap
 
 
+# Asked of every answered row for every next one.
+@lru_cache(maxsize=1 << 15)
+def _planted(serving: Serving, rater: str, comparison: str) -> bool:
+    return _chance(serving.seed, "repeat", rater, comparison) < serving.repeats
+
+
 class Next(NamedTuple):
     """What a rater sees next."""
 
@@ -150,8 +157,7 @@ def following(
     """
     due = mine[: max(0, len(mine) - serving.apart)]
     for one in due:
-        planted = _chance(serving.seed, "repeat", rater, one) < serving.repeats
-        if planted and one not in repeated and one not in seen:
+        if _planted(serving, rater, one) and one not in repeated and one not in seen:
             return Next(one, repeat=True)
     done = {*mine, *seen}
     for one in order:

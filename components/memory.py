@@ -14,7 +14,9 @@ HERE = Path(__file__).parent
 # Not a secret: it only has to stay the same, so that a restarted server can read what was kept.
 KEY = "constitutional-ai-workbench"
 LIMIT = 40_000
-TABS = ("constitution", "critique", "judge", "train", "data")
+TABS = (
+    "constitution", "critique", "judge", "spotcheck", "agreement", "train", "data",
+)  # fmt: skip
 
 Choices = Callable[[Workbench, Mapping[str, Any]], list[tuple[str, Any]]]
 

@@ -19,10 +19,16 @@ MAX_TEXT = 3_000_000
 Handler = Callable[[Workbench, dict[str, Any], str], Any]
 
 
-def answering(handler: Handler, workbench: Workbench, *, action: Action) -> Callable[..., Any]:
+def answering(
+    handler: Handler,
+    workbench: Workbench,
+    *,
+    action: Action,
+    who: Callable[[Any], str] | None = None,
+) -> Callable[..., Any]:
     """A server function of an HTML component: {"value": …}, or {"error": a sentence}.
 
-    The handler gets the payload and the name of who asks.
+    The handler gets the payload and the name of who asks: as logged in, or as `who` says.
     """
     guarded = guard(handler, workbench, action=action)
 
@@ -36,7 +42,7 @@ def answering(handler: Handler, workbench: Workbench, *, action: Action) -> Call
         ):
             return {"error": "This is no question of the page. Reload it."}
         try:
-            return {"value": guarded(payload, _who(request))}
+            return {"value": guarded(payload, (who or logged_in)(request))}
         except gr.Error as error:
             return {"error": html.unescape(str(error.message))}
 
@@ -44,9 +50,10 @@ def answering(handler: Handler, workbench: Workbench, *, action: Action) -> Call
     return answer
 
 
-def _who(request: Any) -> str:
-    """Who is logged in, else ''. Gradio hands these functions the bare request, without a name."""
-    app = request.app
+def logged_in(request: Any, app: Any = None) -> str:
+    """Who is logged in to the app that was asked, or to another one, else ''. Gradio hands these
+    functions the bare request, without a name."""
+    app = app or request.app
     mark = getattr(app, "cookie_id", "")
     names = getattr(app, "tokens", {})
     cookies = (f"access-token-{mark}", f"access-token-unsecure-{mark}")

@@ -5,7 +5,7 @@ import html
 import inspect
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import gradio as gr
@@ -131,6 +131,24 @@ def index_of(event: gr.EventData, name: str, length: int) -> int:
     if type(value) is not int or not 0 <= value < length:
         raise gr.Error(f"There is no step {value}. Reload the page.", print_exception=False)
     return value
+
+
+def saw(
+    workbench: Workbench, request: gr.Request | None, prompt: str, texts: Sequence[str]
+) -> None:
+    """That whoever asks has seen the model at work on these texts, so that pairs of them leave
+    that person's spot-checks. What goes wrong is logged: nobody's work stops for it."""
+    if workbench.read_only or len(set(texts)) < 2:
+        return
+    try:
+        workbench.spotchecks.saw(person(getattr(request, "username", None)), prompt, texts)
+    except CaiError as error:
+        log.warning("what was seen is not noted: %s", error)
+
+
+def person(login: str | None) -> str:
+    """Under which name somebody on this page rates: that of the login, if there is one."""
+    return login or "owner"
 
 
 def hazard(workbench: Workbench, constitution: str) -> str:

@@ -14,9 +14,10 @@ CSS_PATHS = tuple(
     HERE / name
     for name in ("base.css", "widgets.css", "header/header.css", "runs/panel.css",
                  "constitution/editor.css", "constitution/effects.css", "critique/cards.css",
-                 "judge/table.css", "train/train.css",
-                 "data/data.css")
+                 "judge/table.css", "rate/rate.css", "spotcheck/spotcheck.css",
+                 "agreement/agreement.css", "train/train.css", "data/data.css")
 )  # fmt: skip
+RATING_CSS_PATHS = tuple(HERE / name for name in ("base.css", "widgets.css", "rate/rate.css"))
 
 FAVICON = HERE / "favicon.svg"
 

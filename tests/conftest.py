@@ -96,3 +96,19 @@ def store(settings: Settings) -> Iterator[Any]:
     opened = Store(settings.home)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium for the browser tests of a module."""
+    import chromium
+    from playwright.sync_api import sync_playwright
+    from stage import ARGUMENTS
+
+    path = chromium.find()
+    if path is None:
+        pytest.skip(chromium.HOW)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield launched
+        launched.close()

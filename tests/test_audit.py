@@ -443,5 +443,5 @@ def test_a_report_of_nothing_is_still_a_page(labelled: Store) -> None:
     other = pair(N + 5)
     labelled.comparisons.add([other])
     labelled.labels.add([said(other, 1.0)])
-    text = page(labelled, report(labelled))
+    text = page(labelled, report(labelled), [])
     assert "unknown" in text and "Disagreements" not in text

@@ -112,7 +112,9 @@ def _fit(x: Floats, y: Floats, shares: Floats) -> _Model:
 
 
 def _predict(model: _Model, x: Floats) -> Floats:
-    found: Floats = np.clip(model.level + (x - model.centre) @ model.coefficients, 0.0, 1.0)
+    # (x − centre) @ coefficients, without a copy of a whole pool's features.
+    level = model.level - float(model.centre @ model.coefficients)
+    found: Floats = np.clip(level + x @ model.coefficients, 0.0, 1.0)
     return found
 
 

@@ -21,6 +21,7 @@ from cai_app.commands import (
     models,
     pocket,
     runs,
+    spotcheck,
     sql,
     train,
 )
@@ -54,6 +55,10 @@ STORE_COMMANDS: dict[str, tuple[StoreCommand, str]] = {
     "label": (label.main, "judge comparisons under a constitution, by the thousand"),
     "train": (train.main, "train an adapter: sft, dpo, distill and others, as a run"),
     "audit": (audit.main, "hold AI labels against people's, with intervals"),
+    "spotcheck": (
+        spotcheck.main,
+        "draw AI labels for people to check, invite raters, see how far they are",
+    ),
     "sql": (sql.main, "ask the store: one SELECT"),
     "backup": (backup.main, "copy the store to a new file"),
     "lineage": (lineage.main, "what something was made from, and what came of it"),

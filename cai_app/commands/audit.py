@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
+from cai_app import files
 from cai_app.commands.output import from_caller, only_json, parsed
 from cai_app.records import AuditOptions, AuditReport
 from cai_app.records.report import Ci
@@ -20,11 +21,15 @@ class Audit:
     ai: str | None = None
     """Who is audited: an id, name or backend; who has most in common with the people"""
     human: str | None = None
-    """Against whom: an id or name; all people. A reference rule is taken if it is named"""
+    """Against whom: ids or names, with commas; all people. A reference rule is taken if named"""
+    kind: Literal["preference", "refusal"] = "preference"
+    """What is audited: which response is better, or which responses refuse"""
     queue: str | None = None
-    """The spot-check queue; the newest one with answers"""
+    """The spot-check queue; the newest one with answers. none: labels wherever they come from"""
     slice: str | None = None
     """principle, source, confidence, length, model or question; or a condition: confidence>=0.9"""
+    question: str | None = None
+    """Only where the AI was asked this question"""
     width: float = 0.03
     """Count the labels that are missing to ± this"""
     report: Path | None = None
@@ -37,17 +42,18 @@ def main(argv: list[str], workbench: Workbench) -> int:
     """Run the command."""
     asked = parsed(Audit, argv, "audit")
     with only_json(asked.json) as show:
-        found = workbench.audit(
-            AuditOptions(
-                ai=asked.ai,
-                human=asked.human,
-                queue=asked.queue,
-                slice=asked.slice,
-                width=asked.width,
-            )
+        options = AuditOptions(
+            kind=asked.kind,
+            ai=asked.ai,
+            human=asked.human,
+            queue=asked.queue,
+            slice=asked.slice,
+            question=asked.question,
+            width=asked.width,
         )
+        found = workbench.audit(options)
         if asked.report is not None:
-            workbench.write_report(found, from_caller(asked.report))
+            files.replace(from_caller(asked.report), workbench.audit_page(options))
         if asked.json:
             show(found.model_dump(mode="json"))
         else:
@@ -84,6 +90,9 @@ def _text(found: AuditReport) -> str:
         "always A would get": (found.always_a, "always_a"),
     }
     lines += [_line(name, value, found.intervals.get(key)) for name, (value, key) in both.items()]
+    for other in found.beside:
+        whom = f"{other.rater.backend or other.rater.name}, same people, n {other.n}"
+        lines.append(_line(whom, other.agreement, other.ci))
     lines += [f"  left out: {count} {reason}" for reason, count in found.left_out.items()]
     if found.needed.n is not None:
         lines.append(f"  {found.needed.n} labels more would give ± {found.needed.width:g}")

@@ -8,6 +8,7 @@ from cai_app.formats.cai_evals import CaiEvals
 from cai_app.formats.cai_samples import CaiSamples
 from cai_app.formats.csv import Csv
 from cai_app.formats.dialogue import extra_turns
+from cai_app.formats.guessing import guess
 from cai_app.formats.hh_rlhf import HhRlhf
 from cai_app.formats.icai import Icai
 from cai_app.formats.jsonl import Jsonl
@@ -27,6 +28,7 @@ __all__ = [
     "columns",
     "extra_turns",
     "find",
+    "guess",
     "named_rater",
 ]
 

@@ -65,12 +65,13 @@ def json_rows(path: Path, convert: Callable[[dict[str, Any]], tuple[Kept, ...]])
 def _json_row(
     number: int, line: bytes, convert: Callable[[dict[str, Any]], tuple[Kept, ...]]
 ) -> Row:
-    raw = line.decode("utf-8", "replace").rstrip("\r\n")
     try:
-        row = parsed(line)
+        found = guarded(number, "", convert, parsed(line))
     except Bad as error:
-        return Row(number, reason=str(error), raw=raw)
-    return guarded(number, raw, convert, row)
+        found = Row(number, reason=str(error))
+    if found.reason is None:
+        return found
+    return found._replace(raw=line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
 def parsed(line: bytes) -> dict[str, Any]:

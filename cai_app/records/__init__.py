@@ -1,6 +1,6 @@
 """The small typed records that pass between modules; dictionaries exist only at file edges."""
 
-from cai_app.records.audit import Answer, Answered, Blind, Queue, QueueRow
+from cai_app.records.audit import Answer, Answered, Blind, Invite, Queue, QueueRow
 from cai_app.records.base import Options, Record
 from cai_app.records.method import (
     ConstitutionRef,
@@ -15,7 +15,7 @@ from cai_app.records.method import (
     Verdict,
 )
 from cai_app.records.model import Completion, ModelInfo, Prompt, Sampling, TokenScore, Turn
-from cai_app.records.report import AuditOptions, AuditReport
+from cai_app.records.report import AuditKind, AuditOptions, AuditReport
 from cai_app.records.rewards import PreferenceOptions, RlOptions
 from cai_app.records.rows import (
     Comparison,
@@ -47,6 +47,7 @@ from cai_app.records.training import (
 __all__ = [
     "Answer",
     "Answered",
+    "AuditKind",
     "AuditOptions",
     "AuditReport",
     "Blind",
@@ -57,6 +58,7 @@ __all__ = [
     "DpoOptions",
     "Flag",
     "GenerateOptions",
+    "Invite",
     "Label",
     "LabelKind",
     "LabelOptions",

@@ -1,10 +1,11 @@
 """Spot-checks: queues, and what people answer."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from cai_app.records.base import Record
+from cai_app.records.base import Options, Record
 from cai_app.records.rows import Rater, Seed, hashed
 
 Answered = Literal["a", "b", "tie", "both_bad", "skip", "undone"]
@@ -12,7 +13,7 @@ Blind = Literal["server", "page", "revealed"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Queue(Record):
+class Queue(Options):
     """A spot-check: what was drawn from what an AI rater had labelled, and how it is served.
 
     `reveal` says when a rater sees the AI's answers: at the end of the queue, or after each item,
@@ -73,3 +74,20 @@ class Answer(Record):
         """A hash of who answered what, and when."""
         asked = (self.queue, self.comparison, self.rater.id, self.repeat)
         return hashed("answer", *asked, self.answer, self.time.timestamp())
+
+
+class Invite(Record):
+    """An invitation to rate a queue by a link. The token itself is kept nowhere."""
+
+    token_hash: str
+    queue: str
+    rater: str
+    salt: str
+    expires: AwareDatetime
+    revoked: AwareDatetime | None = None
+
+    def state(self, now: datetime) -> Literal["open", "expired", "revoked"]:
+        """Whether its link works."""
+        if self.revoked is not None:
+            return "revoked"
+        return "open" if now < self.expires else "expired"

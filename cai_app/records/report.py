@@ -1,25 +1,33 @@
 """What an audit says: the numbers that scripts rely on, each with n or an interval."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from cai_app.records.base import Options, Record
 from cai_app.records.rows import Rater
 
 Ci = tuple[float, float]
+# What is audited: which response is better, or whether a response refuses.
+AuditKind = Literal["preference", "refusal"]
 
 
 class AuditOptions(Options):
     """What `audit` is asked for.
 
     `ai` and `human` are an id, a beginning of one, a name or a backend; None takes who has most in
-    common. `slice` is a dimension to break down by, or a condition such as `confidence>=0.9`.
-    `width` is the half width to count labels for.
+    common, and `human` may be several, with commas. `queue` may be `none`: labels wherever they
+    come from. `slice` is a dimension to break down by, or a condition such as `confidence>=0.9`;
+    `question` narrows down to what the AI was asked in these words. `width` is the half width to
+    count labels for. Of `refusal` labels the rows are responses, and 1 is a refusal.
     """
 
+    kind: AuditKind = "preference"
     ai: str | None = None
     human: str | None = None
     queue: str | None = None
     slice: str | None = None
+    question: str | None = None
     width: float = Field(default=0.03, gt=0, lt=0.5)
     seed: int = 0
 
@@ -83,6 +91,27 @@ class BinFigure(Record):
     ci: Ci | None
 
 
+class BesideFigure(Record):
+    """Another rater against the same people (or the rule) on the same rows."""
+
+    rater: Rater
+    n: int
+    agreement: float | None
+    ci: Ci | None
+
+
+class CellFigure(Record):
+    """A cell of the confusion table: what the AI and a person said, `first`, `tie` or `second`.
+
+    `n` counts answers, `share` is their part of the weight.
+    """
+
+    ai: str
+    human: str
+    n: int
+    share: float
+
+
 class Skips(Record):
     """Non-response: the agreement if all that was skipped were the worst, and the best."""
 
@@ -97,10 +126,12 @@ class AuditReport(Record):
     """An AI rater against people. None where the data say nothing.
 
     A tie counts half in `agreement`. `unweighted` is what a plain count would have concluded.
-    `left_out` counts answers that do not count, by reason. `intervals` holds those of the other
-    numbers by name.
+    `left_out` counts answers that do not count, by reason. `intervals`
+    holds those of the other numbers by name. `beside` holds other raters to the same people;
+    `sides` names what `first` and `second` are in `confusion`.
     """
 
+    kind: AuditKind
     ai: Rater
     human: tuple[Rater, ...]
     against: str
@@ -134,4 +165,7 @@ class AuditReport(Record):
     intervals: dict[str, Ci]
     calibration: tuple[BinFigure, ...]
     slices: tuple[SliceFigure, ...]
+    beside: tuple[BesideFigure, ...]
+    confusion: tuple[CellFigure, ...]
+    sides: tuple[str, str]
     slices_note: str = "Many slices at once are exploratory; p-values are Holm-adjusted"

@@ -6,6 +6,7 @@ Ids are hashes of what a row says, so making or reading a row twice gives the sa
 import hashlib
 import json
 from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -26,8 +27,23 @@ _OTHER: dict[Side, Side] = {"a": "b", "b": "a"}
 
 def hashed(*parts: Any) -> str:
     """First 20 hex digits of SHA-256 over the parts as canonical JSON."""
-    text = _CANONICAL.encode(parts)
+    text = _json(parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:ID_LENGTH]
+
+
+def _json(value: Any) -> str:
+    """Canonical JSON; of texts, numbers and lists in half the encoder's time, which every imported
+    row takes four times."""
+    kind = type(value)
+    if kind is str:
+        return encode_basestring(value)
+    if value is None:
+        return "null"
+    if kind is int:
+        return str(value)
+    if kind is tuple or kind is list:
+        return f"[{','.join(map(_json, value))}]"
+    return _CANONICAL.encode(value)
 
 
 def transcript_id(transcript: Transcript) -> str:

@@ -10,6 +10,7 @@ from cai_app.store.constitutions import Constitutions
 from cai_app.store.exchange import Found, TakenIn, Wanted, labelled, take_in
 from cai_app.store.facets import Facets
 from cai_app.store.ingest import ingest_finished
+from cai_app.store.invites import Invites
 from cai_app.store.labels import LabelFilter, Labels
 from cai_app.store.lineage import Edge, Lineage
 from cai_app.store.migrate import MIGRATIONS
@@ -62,6 +63,7 @@ class Store:
         self.comparisons = Comparisons(self.responses)
         self.labels = Labels(self.db)
         self.queues = Queues(self.db, self.labels)
+        self.invites = Invites(self.db)
         self.transcripts = Transcripts(self.db)
         self.constitutions = Constitutions(self.db)
         self.runs = Runs(self.db)

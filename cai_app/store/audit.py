@@ -1,11 +1,15 @@
-"""What people and an AI rater say of the same comparisons, as columns for the statistics."""
+"""What people and an AI rater say of the same comparisons, as columns for the statistics.
 
+Of a refusal audit the rows are responses: `b_length` and `b_model` are missing there.
+"""
+
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cai_app.records import Rater
+from cai_app.records import AuditKind, Rater
 from cai_app.store.connection import Cursor
 
 if TYPE_CHECKING:
@@ -15,7 +19,7 @@ Column = NDArray[Any]
 
 
 class Labelled(NamedTuple):
-    """A rater with how many comparisons they have a preference about."""
+    """A rater with how many comparisons (or responses) they have an answer about."""
 
     rater: Rater
     comparisons: int
@@ -54,15 +58,28 @@ class AnswerColumns(NamedTuple):
     blind: Column
 
 
-def raters(store: "Store") -> list[Labelled]:
-    """Everybody with preferences, those with the most first."""
+_RATERS: dict[AuditKind, str] = {
+    # A preference model that has scored responses has a preference about the pairs of them.
+    "preference": (
+        "SELECT rater, sum(n) AS n FROM ("
+        "SELECT rater, count(DISTINCT subject) AS n FROM labels "
+        "WHERE kind = 'preference' AND value IS NOT NULL GROUP BY rater "
+        "UNION ALL SELECT rater, count(*) FROM score_answers GROUP BY rater) "
+        "GROUP BY rater ORDER BY n DESC, rater"
+    ),
+    "refusal": (
+        "SELECT rater, count(DISTINCT subject) AS n FROM labels "
+        "WHERE kind = 'refusal' AND value IS NOT NULL GROUP BY rater ORDER BY n DESC, rater"
+    ),
+}
+
+
+def raters(store: "Store", kind: AuditKind = "preference") -> list[Labelled]:
+    """Everybody with answers of a kind, those with the most first."""
     with store.db.cursor() as cursor:
-        rows = cursor.execute(
-            "SELECT rater, count(DISTINCT subject) AS n FROM labels "
-            "WHERE kind = 'preference' AND value IS NOT NULL GROUP BY rater ORDER BY n DESC, rater"
-        ).fetchall()
+        rows = cursor.execute(_RATERS[kind]).fetchall()
         found = store.labels.raters.read(cursor, [row[0] for row in rows])
-    return [Labelled(found[id], n) for id, n in rows]
+    return [Labelled(found[id], int(n)) for id, n in rows]
 
 
 def labels_of(store: "Store", rater: str) -> tuple[int, int]:
@@ -75,43 +92,116 @@ def labels_of(store: "Store", rater: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def answered(store: "Store") -> dict[str, set[str]]:
+    """Who has answered in which queue."""
+    with store.db.cursor() as cursor:
+        rows = cursor.execute(
+            "SELECT queue, rater FROM answers WHERE answer <> 'undone' GROUP BY ALL"
+        ).fetchall()
+    found: dict[str, set[str]] = {}
+    for queue, rater in rows:
+        found.setdefault(queue, set()).add(rater)
+    return found
+
+
+def most_in_common(
+    store: "Store", others: Sequence[str], people: Sequence[str], kind: AuditKind = "preference"
+) -> str | None:
+    """Of some raters, the one who shares most subjects with these people; None if nobody does."""
+    scored = "UNION ALL SELECT rater, comparison FROM score_answers" * (kind == "preference")
+    with store.db.cursor() as cursor:
+        row = cursor.execute(
+            "WITH said AS (SELECT rater, subject FROM labels WHERE kind = $kind "
+            f"AND value IS NOT NULL {scored}) "
+            "SELECT rater, count(DISTINCT subject) AS n FROM said "
+            "WHERE list_contains($others, rater) AND subject IN "
+            "(SELECT subject FROM said WHERE list_contains($people, rater)) "
+            "GROUP BY rater ORDER BY n DESC, rater LIMIT 1",
+            {"kind": kind, "others": list(others), "people": list(people)},
+        ).fetchone()
+    return str(row[0]) if row else None
+
+
+_TEXTS = (
+    "length(c.a_text) AS a_length, length(c.b_text) AS b_length, c.a_model, c.b_model, c.source"
+)
+# Prompts only tell which rows belong together: a number does, and stays exact as a double.
+_PROMPT = "(hash(c.prompt) >> 12)::BIGINT AS prompt"
+_NOBODY_ASKED = (
+    "NULL::DOUBLE AS p_a_first, NULL::DOUBLE AS p_b_first, 0.0 AS spread, "
+    "NULL::VARCHAR AS principle"
+)
 # Values of the moment when the queue was drawn, and the texts that go with them.
-_OF_QUEUE = """
-    SELECT q.comparison, c.prompt, q.p, i.p_a_first, i.p_b_first, q.spread, q.principle,
-           q.question, length(c.a_text) AS a_length, length(c.b_text) AS b_length,
-           c.a_model, c.b_model, c.source, q.probability
+_OF_QUEUE = f"""
+    SELECT q.comparison, {_PROMPT}, q.p, i.p_a_first, i.p_b_first, q.spread, q.principle,
+           q.question, {_TEXTS}, q.probability
     FROM queue_rows q JOIN comparisons c ON c.id = q.comparison
-    LEFT JOIN ai_answers i ON i.comparison = q.comparison AND i.rater = $ai
+    LEFT JOIN answers_of($ai) i ON i.comparison = q.comparison
     WHERE q.queue = $queue ORDER BY q.comparison
 """
-_OF_RATER = """
-    SELECT i.comparison, c.prompt, i.p, i.p_a_first, i.p_b_first, i.spread, i.principle,
-           i.question, length(c.a_text) AS a_length, length(c.b_text) AS b_length,
-           c.a_model, c.b_model, c.source, 1.0 AS probability
-    FROM ai_answers i JOIN comparisons c ON c.id = i.comparison
-    WHERE i.rater = $ai ORDER BY i.comparison
+_OF_RATER = f"""
+    SELECT i.comparison, {_PROMPT}, i.p, i.p_a_first, i.p_b_first, i.spread, i.principle,
+           i.question, {_TEXTS}, 1.0 AS probability
+    FROM answers_of($ai) i JOIN comparisons c ON c.id = i.comparison ORDER BY i.comparison
+"""
+# Where it was asked for a preference as well, that counts and not its scores.
+_OF_SCORES = f"""
+    SELECT s.comparison, {_PROMPT}, coalesce(i.p, s.p) AS p, i.p_a_first, i.p_b_first,
+           coalesce(i.spread, 0.0) AS spread, i.principle, i.question, {_TEXTS}, 1.0 AS probability
+    FROM (SELECT comparison, avg(p) AS p FROM (
+            SELECT comparison, p FROM score_answers WHERE rater = $ai
+            UNION ALL SELECT comparison, p FROM answers_of($ai)) GROUP BY comparison
+    ) s JOIN comparisons c ON c.id = s.comparison
+    LEFT JOIN answers_of($ai) i ON i.comparison = s.comparison ORDER BY s.comparison
+"""
+_OF_REFUSALS = f"""
+    SELECT l.response AS comparison, {_PROMPT}, l.value AS p, {_NOBODY_ASKED}, l.question,
+           length(c.text) AS a_length, NULL::DOUBLE AS b_length, c.model AS a_model,
+           NULL::VARCHAR AS b_model, c.source, 1.0 AS probability
+    FROM refusal_answers l JOIN responses c ON c.id = l.response
+    WHERE l.rater = $ai ORDER BY l.response
 """
 
 
-def pool(store: "Store", ai: str, queue: str | None = None) -> PoolColumns:
-    """A queue's frozen pool, or else all that an AI rater has labelled."""
+def pool(
+    store: "Store", ai: str, queue: str | None = None, kind: AuditKind = "preference"
+) -> PoolColumns:
+    """A queue's frozen pool, or else all that a rater has labelled."""
     with store.db.cursor() as cursor:
-        if queue is None:
-            return PoolColumns(*_columns(cursor, _OF_RATER, {"ai": ai}))
-        return PoolColumns(*_columns(cursor, _OF_QUEUE, {"ai": ai, "queue": queue}))
+        if queue is not None:
+            return PoolColumns(*_columns(cursor, _OF_QUEUE, {"ai": ai, "queue": queue}))
+        if kind == "refusal":
+            return PoolColumns(*_columns(cursor, _OF_REFUSALS, {"ai": ai}))
+        scored = cursor.execute(
+            "SELECT 1 FROM labels WHERE rater = ? AND kind = 'score' LIMIT 1", [ai]
+        ).fetchall()
+        return PoolColumns(*_columns(cursor, _OF_SCORES if scored else _OF_RATER, {"ai": ai}))
 
 
-def answers(
-    store: "Store", found: PoolColumns, raters: "list[str]", queue: str | None = None
-) -> AnswerColumns:
-    """What these people say of a pool's comparisons; of a queue, only what was answered there."""
-    query = (
+_ANSWERS: dict[AuditKind, str] = {
+    "preference": (
         "SELECT h.comparison, h.rater, h.value, h.question, h.answer, h.blind FROM human_answers h "
         "WHERE list_contains($raters, h.rater) AND ($queue IS NULL OR h.queue = $queue) "
         "ORDER BY h.comparison, h.rater"
-    )
+    ),
+    "refusal": (
+        "SELECT response AS comparison, rater, value, question, NULL::VARCHAR AS answer, "
+        "NULL::VARCHAR AS blind FROM refusal_answers "
+        "WHERE list_contains($raters, rater) AND $queue IS NULL ORDER BY response, rater"
+    ),
+}
+
+
+def answers(
+    store: "Store",
+    found: PoolColumns,
+    raters: Sequence[str],
+    queue: str | None = None,
+    kind: AuditKind = "preference",
+) -> AnswerColumns:
+    """What these people say of a pool's comparisons; of a queue, only what was answered there."""
     with store.db.cursor() as cursor:
-        columns = _columns(cursor, query, {"raters": raters, "queue": queue})
+        columns = _columns(cursor, _ANSWERS[kind], {"raters": list(raters), "queue": queue})
     known, names = columns[0], found.comparison
     if not len(names):
         return AnswerColumns(np.zeros(0, dtype=np.int64), *(column[:0] for column in columns[1:]))
@@ -121,21 +211,78 @@ def answers(
     return AnswerColumns(place[inside], *(column[inside] for column in columns[1:]))
 
 
+class Said(NamedTuple):
+    """What some rater says of some comparisons: P(a), and the question they were asked."""
+
+    row: Column
+    p: Column
+    question: Column
+
+
+_SAID: dict[AuditKind, str] = {
+    "preference": (
+        "SELECT comparison, avg(p) AS p, "
+        "CASE WHEN count(DISTINCT question) <= 1 THEN min(question) END AS question FROM ("
+        "SELECT subject AS comparison, value AS p, question FROM latest_labels "
+        "WHERE kind = 'preference' AND value IS NOT NULL AND rater = $rater "
+        "UNION ALL SELECT comparison, p, NULL FROM score_answers WHERE rater = $rater) "
+        "WHERE comparison IN (SELECT unnest($some)) GROUP BY comparison ORDER BY comparison"
+    ),
+    "refusal": (
+        "SELECT response, value, question FROM refusal_answers WHERE rater = $rater "
+        "AND response IN (SELECT unnest($some)) ORDER BY response"
+    ),
+}
+
+
+def said(store: "Store", rater: str, some: Sequence[str], kind: AuditKind = "preference") -> Said:
+    """What one rater says of some comparisons, which are sorted; `row` is the place among them."""
+    with store.db.cursor() as cursor:
+        columns = _columns(cursor, _SAID[kind], {"rater": rater, "some": list(some)})
+    place = np.searchsorted(np.asarray(some, dtype=object), columns[0])
+    return Said(place, columns[1], columns[2])
+
+
+class Text(NamedTuple):
+    """One row of an audit to read; `b` is None for a response."""
+
+    prompt: str
+    a: str
+    b: str | None
+
+
+def texts(store: "Store", ids: Sequence[str]) -> dict[str, Text]:
+    """Comparisons, or responses, by id."""
+    with store.db.cursor() as cursor:
+        rows = cursor.execute(
+            "SELECT id, prompt, a_text, b_text FROM comparisons WHERE id IN (SELECT unnest($ids)) "
+            "UNION ALL SELECT id, prompt, text, NULL FROM responses "
+            "WHERE id IN (SELECT unnest($ids))",
+            {"ids": list(ids)},
+        ).fetchall()
+    return {id: Text(prompt, a, b) for id, prompt, a, b in rows}
+
+
 def _columns(cursor: Cursor, query: str, values: dict[str, Any]) -> list[Column]:
-    """The columns of an answer as arrays; a missing number is NaN, a missing text None."""
-    found = cursor.execute(query, values).fetchnumpy()
-    return [_plain(column) for column in found.values()]
+    """The columns of an answer, ids first, as arrays; a missing number is NaN, a missing text
+    None."""
+    found = cursor.sql(query, params=values)
+    assert found is not None
+    ids, *others = found.to_arrow_table().columns
+    own: Column = ids.to_numpy(zero_copy_only=False)
+    return [own, *map(_plain, others)]
 
 
 def _plain(column: Any) -> Column:
-    missing = np.ma.getmaskarray(column)
-    plain = np.ma.getdata(column)
-    if plain.dtype.kind in "fiub":
-        numbers: Column = plain.astype(np.float64)
-        numbers[missing] = np.nan
+    import pyarrow
+
+    if not pyarrow.types.is_string(column.type):
+        numbers: Column = column.cast("float64").to_numpy(zero_copy_only=False)
         return numbers
-    texts: Column = plain.astype(object)
-    texts[missing] = None
+    # A name that half a million rows share is made a Python text once.
+    coded = column.combine_chunks().dictionary_encode()
+    names = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    texts: Column = names[coded.indices.fill_null(len(names) - 1).to_numpy(zero_copy_only=False)]
     return texts
 
 

@@ -1,12 +1,21 @@
 """Queues of spot-checks, their frozen pools, and what people answered."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from cai_app.records import Answer, Label, Queue, QueueRow
 from cai_app.store.connection import Connection
 from cai_app.store.labels import Labels
 from cai_app.store.table import Table
+
+
+class Size(NamedTuple):
+    """Rows of a pool, those drawn, and the smallest and the largest chance of being drawn."""
+
+    pool: int
+    drawn: int
+    low: float
+    high: float
 
 
 class Queues(Table[Queue]):
@@ -72,14 +81,15 @@ class Queues(Table[Queue]):
             ).fetchall()
         return [row[0] for row in rows]
 
-    def question(self, queue: str, comparison: str) -> str | None:
-        """What the AI was asked about a row; nothing of what it answered."""
+    def questions(self, queue: str, comparisons: Sequence[str]) -> dict[str, str | None]:
+        """What the AI was asked about some rows; nothing of what it answered."""
         with self.db.cursor() as cursor:
-            row = cursor.execute(
-                "SELECT question FROM queue_rows WHERE queue = ? AND comparison = ?",
-                [queue, comparison],
-            ).fetchone()
-        return row[0] if row else None
+            rows = cursor.execute(
+                "SELECT comparison, question FROM queue_rows WHERE queue = $queue "
+                "AND comparison IN (SELECT unnest($comparisons))",
+                {"queue": queue, "comparisons": list(comparisons)},
+            ).fetchall()
+        return dict(rows)
 
     def said(self, queue: str, comparisons: Sequence[str]) -> dict[str, float]:
         """What the AI had said of some rows when the queue was drawn."""
@@ -147,3 +157,47 @@ class Queues(Table[Queue]):
             ).fetchone()
         assert row
         return row[0], row[1]
+
+    def sizes(self) -> dict[str, Size]:
+        """How much each queue has drawn from, and with which chances."""
+        with self.db.cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT queue, count(*), count(place), min(probability), max(probability) "
+                "FROM queue_rows GROUP BY queue"
+            ).fetchall()
+        return {row[0]: Size(*row[1:]) for row in rows}
+
+    def people(self, queue: str) -> list[str]:
+        """Names of those who have answered in a queue, in the order of the alphabet."""
+        with self.db.cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT name FROM raters WHERE kind = 'human' AND id IN "
+                "(SELECT rater FROM answers WHERE queue = ?) ORDER BY name",
+                [queue],
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def sources(self) -> list[str]:
+        """Where comparisons came from, runs newest first."""
+        with self.db.cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT DISTINCT source FROM comparisons WHERE source IS NOT NULL "
+                "ORDER BY source DESC"
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def alike(self, prompt: str, texts: Sequence[str]) -> list[str]:
+        """Ids of the comparisons of any two of these texts, whoever wrote them; blanks around
+        them aside."""
+        with self.db.cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT id FROM comparisons WHERE trim(prompt, $blank) = $prompt "
+                "AND trim(a_text, $blank) IN (SELECT unnest($texts)) "
+                "AND trim(b_text, $blank) IN (SELECT unnest($texts))",
+                {
+                    "blank": " \n\r\t",
+                    "prompt": prompt.strip(" \n\r\t"),
+                    "texts": [text.strip(" \n\r\t") for text in texts],
+                },
+            ).fetchall()
+        return [row[0] for row in rows]

@@ -13,6 +13,7 @@ class Distribution:
 
     def __init__(self) -> None:
         self.bins = [0] * BINS
+        self.gaps = [0] * BINS
         self.counts = dict.fromkeys(("labels", "unscored", "both", "flips"), 0)
         self.sums = dict.fromkeys(("gap", "first", "lost"), 0.0)
 
@@ -25,11 +26,12 @@ class Distribution:
             dict(state["counts"]),
             dict(state["sums"]),
         )
+        found.gaps = list(state.get("gaps", found.gaps))  # checkpoints of older runs have none
         return found
 
     def state(self) -> dict[str, Any]:
         """All of it, as JSON has it."""
-        return {"bins": self.bins, "counts": self.counts, "sums": self.sums}
+        return {"bins": self.bins, "gaps": self.gaps, "counts": self.counts, "sums": self.sums}
 
     def add(self, verdicts: Sequence[PrincipleVerdict]) -> None:
         """Count the labels of one comparison."""
@@ -45,6 +47,7 @@ class Distribution:
             if len(p) == 2:
                 self.counts["both"] += 1
                 self.counts["flips"] += (p["a"] - 0.5) * (p["b"] - 0.5) < 0
+                self.gaps[min(BINS - 1, int(abs(p["a"] - p["b"]) * BINS))] += 1
                 self.sums["gap"] += abs(p["a"] - p["b"])
                 self.sums["first"] += p["a"] - p["b"]
 
@@ -67,5 +70,8 @@ class Distribution:
         return found
 
     def numbers(self) -> dict[str, float]:
-        """The summary, and the counts of p(A) by tenths: `p0` for 0-0.1 … `p9` for 0.9-1."""
-        return {**self.summary(), **{f"p{n}": count for n, count in enumerate(self.bins)}}
+        """The summary, and counts by tenths: of p(A), `p0` for 0-0.1 … `p9` for 0.9-1, and of the
+        gap between the orders, `gap0` … `gap9`."""
+        tenths = {f"p{n}": count for n, count in enumerate(self.bins)}
+        gaps = {f"gap{n}": count for n, count in enumerate(self.gaps)}
+        return {**self.summary(), **tenths, **gaps}

@@ -103,7 +103,7 @@ class Job:
 
     def report(self, done: int) -> None:
         """Progress counts comparisons."""
-        self.run.report(done, len(self.pairs), **self.seen.summary())
+        self.run.report(done, len(self.pairs), **self.seen.numbers())
 
     def _verdicts(self, rows: Sequence[dict[str, Any]]) -> list[tuple[PrincipleVerdict, ...]]:
         options = self.options

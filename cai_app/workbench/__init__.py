@@ -11,7 +11,7 @@ from cai_app.settings import Settings
 from cai_app.workbench import ancestry, lineage
 from cai_app.workbench.audit.flow import Auditing
 from cai_app.workbench.constitution import Workshop
-from cai_app.workbench.data import Exchange
+from cai_app.workbench.exchange import Exchange
 from cai_app.workbench.labelling import Labelling
 from cai_app.workbench.live import Live
 from cai_app.workbench.models import Opener

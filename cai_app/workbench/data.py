@@ -5,7 +5,7 @@ import gc
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,12 +14,15 @@ from cai_app import files, formats
 from cai_app.errors import InputError
 from cai_app.formats import Labelled, ReadOptions, Row
 from cai_app.records import Comparison, Record
-from cai_app.workbench.home import Home
 
 if TYPE_CHECKING:
     from cai_app.store import Store, Wanted
 
 _PIECE = 1 << 22
+# Told how many rows were read, of how many lines (None: nobody knows), and what is being done; it
+# may raise, and then nothing of the file is taken in.
+Watch = Callable[[int, int | None, str], None]
+_TOLD_EVERY = 500  # rows
 # Formats that say one thing about a subject: what a rater has said again since is left out there.
 _LATEST = frozenset({"hh-rlhf", "trl", "cai-evals", "xstest"})
 
@@ -56,25 +59,32 @@ class Preview(Record):
     rejected: tuple[Mapping[str, Any], ...]
 
 
-def import_file(store: "Store", name: str, path: Path, options: ReadOptions) -> Imported:
+def import_file(
+    store: "Store", name: str, path: Path, options: ReadOptions, *, watch: Watch | None = None
+) -> Imported:
     """Copy a file into HOME/exchange and take its rows in, all in one transaction.
 
-    Raises InputError where the file is not there or is none of this format.
+    Raises InputError where the file is not there or is none of this format, and whatever `watch`
+    raises.
     """
     from cai_app.store import Edge, take_in
 
-    copy, digest = _copied(path, store.db.home / "exchange")
+    copy, digest, total = _copied(path, store.db.home / "exchange")
     rejected: list[dict[str, Any]] = []
     counts = {"read": 0, "extra": 0}
 
     def good() -> Iterator[Row]:
         for row in formats.find(name).read(copy, options):
             counts["read"] += 1
+            if watch is not None and counts["read"] % _TOLD_EVERY == 1:
+                watch(counts["read"], total, "reading")
             counts["extra"] += _has_extra_turns(row)
             if row.reason is None:
                 yield row
             else:
                 rejected.append({"line": row.number, "reason": row.reason, "raw": row.raw})
+        if watch is not None:
+            watch(counts["read"], total, "keeping")
 
     edge = Edge(child=options.source, parent=f"sha256:{digest}", relation="read")
     with _collector_paused():
@@ -112,26 +122,36 @@ def _has_extra_turns(row: Row) -> bool:
     return any(formats.extra_turns(side.text) for pair in pairs for side in (pair.a, pair.b))
 
 
+def bring(home: Path, path: Path) -> Path:
+    """A file's copy in HOME/exchange, from which it is previewed and imported."""
+    return _copied(path, home / "exchange").path
+
+
 class _Copy(NamedTuple):
     path: Path
     sha256: str
+    lines: int | None
 
 
 def _copied(path: Path, exchange: Path) -> _Copy:
     """A copy named after its content, so that a file imported twice lies there once."""
     fresh = files.make_folder(exchange) / f".{path.name}.{os.getpid()}.part"
-    digest = hashlib.sha256()
+    digest, count, packed = hashlib.sha256(), 0, False
     try:
         with path.open("rb") as source, fresh.open("wb") as sink:
             while piece := source.read(_PIECE):
+                packed = packed or (not count and piece.startswith((b"\x1f\x8b", b"PAR1")))
                 digest.update(piece)
+                count += piece.count(b"\n")
                 sink.write(piece)
-        target = exchange / f"{digest.hexdigest()[:12]}-{path.name}"
+        mark = f"{digest.hexdigest()[:12]}-"
+        # A copy that is imported is its own copy.
+        target = exchange / (path.name if path.name.startswith(mark) else f"{mark}{path.name}")
         os.replace(fresh, target)
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise files.explained(error, path) from error
-    return _Copy(target, digest.hexdigest())
+    return _Copy(target, digest.hexdigest(), None if packed else count)
 
 
 def export_file(
@@ -197,22 +217,3 @@ def preview(name: str, path: Path, options: ReadOptions, *, limit: int = 20) -> 
             {"line": row.number, "reason": row.reason, "raw": row.raw} for row in rows if row.reason
         ),
     )
-
-
-class Exchange(Home):
-    """Files in and out of the store of a home."""
-
-    def import_file(self, format: str, path: Path, options: ReadOptions) -> Imported:
-        """Take a file's rows into the store; see the function of this name."""
-        self._check_may_keep()
-        return import_file(self.store, format, path, options)
-
-    def preview(self, format: str, path: Path, options: ReadOptions) -> Preview:
-        """The first rows of a file as an import would take them."""
-        return preview(format, path, options)
-
-    def export_file(
-        self, format: str, path: Path, *, source: str | None = None, rater: str | None = None
-    ) -> Exported:
-        """Write rows of the store to a new file; see the function of this name."""
-        return export_file(self.store, format, path, source=source, rater=rater)

@@ -145,8 +145,9 @@ def checked(options: LabelOptions, settings: Settings) -> Constitution:
     return found
 
 
-def plan(task: Task, settings: Settings, open: Callable[[str], Backend]) -> LabelPlan:
-    """What `label` would do. A local model judges a few comparisons for the estimate."""
+def plan(task: Task, settings: Settings, open: Callable[[str], Backend] | None) -> LabelPlan:
+    """What `label` would do. A local model judges a few comparisons for the estimate, if `open`
+    gives one."""
     run = prepare(task, settings)
     free = memory.free(DEVICE) if run.device is not None else None
     found = constitutions.load(task.options.constitution, settings)
@@ -182,7 +183,7 @@ def _seconds(
             took = ((info.ended or info.updated) - info.started) / info.done
             return took * len(task.pairs), f"run {info.id}"
     if open is None:
-        return None, "no earlier run like it, and a remote model is not tried for an estimate"
+        return None, "no earlier run like it, and no model was tried for an estimate"
     some = [
         judge.Asked(prompt=pair["prompt"], a=pair["a"], b=pair["b"])
         for pair in task.pairs[: _PROBE + 1]
@@ -220,9 +221,9 @@ class Labelling(Home):
         """What a label run has left unscored, to be labelled again."""
         return of_unscored(self.store, self.settings, run, max_tokens)
 
-    def plan_label(self, task: Task) -> LabelPlan:
-        """What labelling would do, need and take."""
-        return plan(task, self.settings, self.open)
+    def plan_label(self, task: Task, *, probe: bool = True) -> LabelPlan:
+        """What labelling would do, need and take; without `probe` no model is tried for that."""
+        return plan(task, self.settings, self.open if probe else None)
 
     def label(self, task: Task) -> RunInfo:
         """Queue a run that labels."""

@@ -37,6 +37,7 @@ def run(
     direct: bool,
     few_shot: int,
     max_tokens: float,
+    request: gr.Request | None = None,
 ) -> Iterator[Update]:
     """Draft, critique and revise; yields the chain as it grows."""
     config = ChainConfig(
@@ -48,16 +49,23 @@ def run(
         seed=whole(seed),
         max_tokens=int(max_tokens),
     )
-    yield from stream(workbench, prompt, model, constitution, config, done=())
+    yield from stream(workbench, prompt, model, constitution, config, done=(), request=request)
 
 
-def go_on(workbench: Workbench, value: dict[str, Any]) -> Iterator[Update]:
+def go_on(
+    workbench: Workbench, value: dict[str, Any], request: gr.Request | None = None
+) -> Iterator[Update]:
     """Write the steps that Stop or an error left out."""
     view = view_of(value)
-    yield from resume(workbench, view, finished_steps(view))
+    yield from resume(workbench, view, finished_steps(view), request)
 
 
-def rewrite(workbench: Workbench, value: dict[str, Any], event: gr.EventData) -> Iterator[Update]:
+def rewrite(
+    workbench: Workbench,
+    value: dict[str, Any],
+    event: gr.EventData,
+    request: gr.Request | None = None,
+) -> Iterator[Update]:
     """Put the user's text in place of a step and write the following steps anew."""
     view = view_of(value)
     index = index_of(event, "index", len(view.steps))
@@ -67,7 +75,7 @@ def rewrite(workbench: Workbench, value: dict[str, Any], event: gr.EventData) ->
     edited = view.steps[index].model_copy(
         update={"text": text, "edited": True, "flags": (), "finish": "stop"}
     )
-    yield from resume(workbench, view, (*view.steps[:index], edited))
+    yield from resume(workbench, view, (*view.steps[:index], edited), request)
 
 
 def again(workbench: Workbench, value: dict[str, Any], event: gr.EventData) -> Iterator[Update]:

@@ -13,7 +13,7 @@ from cai_app.errors import InputError
 from cai_app.records import Step, Transcript
 from cai_app.workbench import Workbench
 from components.critique.view import ChainView, Unknown, advance, halted, with_steps
-from components.shared import Pace, check_open_to, hazard, sentence
+from components.shared import Pace, check_open_to, hazard, saw, sentence
 
 # Each chain has its own number, by which the page knows a new one from one that went on.
 SERIALS = itertools.count(1)
@@ -21,12 +21,15 @@ SERIALS = itertools.count(1)
 Update = tuple[Any, Any, Any]
 
 
-def resume(workbench: Workbench, view: ChainView, done: Sequence[Step]) -> Iterator[Update]:
+def resume(
+    workbench: Workbench, view: ChainView, done: Sequence[Step], request: gr.Request | None
+) -> Iterator[Update]:
     """The same chain, written anew after the steps that are kept."""
     transcript, config = made(view)
     yield from stream(
-        workbench, transcript.prompt, view.model, view.constitution, config, done=done
-    )
+        workbench, transcript.prompt, view.model, view.constitution, config, done=done,
+        request=request,
+    )  # fmt: skip
 
 
 def stream(
@@ -37,8 +40,12 @@ def stream(
     config: ChainConfig,
     *,
     done: Sequence[Step],
+    request: gr.Request | None = None,
 ) -> Iterator[Update]:
-    """A chain from its first missing step; the steps in `done` are shown and built upon."""
+    """A chain from its first missing step; the steps in `done` are shown and built upon.
+
+    Whoever asks has seen which answer revises which, so pairs of them leave their spot-checks.
+    """
     view = ChainView(model=model, constitution=constitution, config=config)
     try:
         view = _waiting(workbench, view, prompt, model, done)
@@ -53,6 +60,9 @@ def stream(
         with contextlib.closing(events):
             for event in events:
                 view = advance(view, event)
+                if isinstance(event, StepEnded) and event.step.kind == "revision":
+                    answers = [one.text for one in view.steps if one.kind != "critique"]
+                    saw(workbench, request, prompt, answers)
                 if not isinstance(event, TextAdded) or pace.due():
                     yield shown(view, busy=True)
         yield shown(view, busy=False)

@@ -10,12 +10,12 @@ from cai_app.records import GenerateOptions
 from cai_app.workbench import Workbench
 from cai_app.workbench.generation import BUILT_IN
 from components import memory
-from components.data import asking, browsing, generating, reading
-from components.data.view import Answered, Plan, Reading, Table
+from components.data import asking, browsing, forms, generating, reading
+from components.data.view import Answered, Reading, Table
 from components.shared import guard, role
 from components.widgets import model_and_constitution, part, title
 
-SENTENCE = "Write answers for many prompts, and read every row with all that lies behind it."
+SENTENCE = "Write, label, bring in and take out; read every row with all that lies behind it."
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -33,16 +33,10 @@ def build(workbench: Workbench) -> Tab:
         title("Data", SENTENCE)
         with gr.Row(elem_classes=["cw-two"]):
             with gr.Column(elem_classes=["cw-controls"]):
-                fields, upload = _form(workbench)
-                with gr.Row(elem_classes=["cw-buttons"]):
-                    run = gr.Button(
-                        "Start run",
-                        variant="primary",
-                        elem_id="data-run",
-                        interactive=role(workbench) == "owner",
-                    )
-                plan = part("data/plan.js", Plan().model_dump(), look="plan", wide=True)
+                doing = _doing(workbench)
             with gr.Column(elem_classes=["cw-results", "cw-data"]):
+                with gr.Column(visible=False) as beside:
+                    forms.import_part(workbench, doing.bringing)
                 table = part(
                     "data/browser.js", Table().model_dump(), look="browser", elem_id="data-rows"
                 )
@@ -54,9 +48,51 @@ def build(workbench: Workbench) -> Tab:
                     elem_id="data-sql",
                 )
                 reader = part("data/reader.js", Reading().model_dump(), look="reader")
-    _wire_form(workbench, fields, upload, run, plan)
-    _wire_rows(workbench, table, console, reader, plan)
-    return Tab(reader, fields, run)
+    doing.do.change(lambda chosen: gr.update(visible=chosen == "import"), doing.do, beside, **QUIET)
+    _wire_form(workbench, doing.fields, doing.upload, doing.run, doing.plan)
+    _wire_rows(workbench, table, console, reader, doing.plan)
+    return Tab(reader, doing.fields, doing.run)
+
+
+class _Doing(NamedTuple):
+    do: gr.Radio
+    fields: dict[str, Component]
+    upload: gr.UploadButton
+    run: gr.Button
+    plan: gr.HTML
+    bringing: forms.Brought
+
+
+def _doing(workbench: Workbench) -> _Doing:
+    """What can be done here, one form at a time."""
+    do = gr.Radio(
+        [("Write", "write"), ("Label", "label"), ("Import", "import"), ("Export", "export")],
+        value="write", show_label=False, container=False,
+        elem_classes=["cw-segments", "cw-wide"], elem_id="data-do",
+    )  # fmt: skip
+    column = {"elem_classes": ["cw-doing"]}
+    with gr.Column(**column) as write:
+        fields, upload = _form(workbench)
+        with gr.Row(elem_classes=["cw-buttons"]):
+            run = gr.Button(
+                "Start run",
+                variant="primary",
+                elem_id="data-run",
+                interactive=role(workbench) == "owner",
+            )
+        plan = forms.plan_part()
+    with gr.Column(visible=False, **column) as label:
+        forms.label_form(workbench)
+    with gr.Column(visible=False, **column) as bring:
+        bringing = forms.import_form(workbench)
+    with gr.Column(visible=False, **column) as export:
+        forms.export_form(workbench)
+    do.change(
+        lambda chosen: [gr.update(visible=chosen == one) for one in
+                        ("write", "label", "import", "export")],
+        do, [write, label, bring, export], **QUIET,
+    )  # fmt: skip
+    return _Doing(do, fields, upload, run, plan, bringing)
 
 
 def _form(workbench: Workbench) -> tuple[dict[str, Component], gr.UploadButton]:

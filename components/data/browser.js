@@ -162,6 +162,7 @@ window.addEventListener('cw-row-step', (event) => {
   const next = ids[ids.indexOf(event.detail.id) + event.detail.by];
   if (next) open(next);
 });
+window.addEventListener('cw-rows', () => { if (shown() && trail.length === 1) ask(); });
 new IntersectionObserver((seen) => {
   if (!seen.some((one) => one.isIntersecting)) return;
   if (!view || view.state === 'new' || (trail.length === 1 && Date.now() - looked > 3000)) ask(); else address();

@@ -75,7 +75,7 @@ def read_form(
     options = GenerateOptions(
         mode=mode,  # type: ignore[arg-type]
         backend=model.strip(),
-        limit=_limit(limit),
+        limit=limit_of(limit),
         seed=whole(seed),
         temperature=temperature,
         max_tokens=int(max_tokens),
@@ -85,8 +85,8 @@ def read_form(
     return options, prompts.strip()
 
 
-def _limit(text: str) -> int | None:
-    """How many prompts; None for all of them."""
+def limit_of(text: str) -> int | None:
+    """How many rows, from a text field; None for all of them."""
     text = (text or "").strip()
     if not text:
         return None
@@ -123,17 +123,18 @@ def _planned(workbench: Workbench, options: GenerateOptions, prompts: str) -> Pl
     return Plan(
         state="ready",
         work=work,
-        needs=_needs(found),
+        needs=needs_of(found.device, found.memory, found.memory_free, found.fits),
         fits=found.fits,
         command=generation.command(options, prompts=prompts, settings=workbench.settings),
     )
 
 
-def _needs(found: generation.Plan) -> str:
-    if found.device is None:
+def needs_of(device: int | None, memory: int, free: int | None, fits: bool) -> str:
+    """What a run needs, as a sentence."""
+    if device is None:
         return "Runs on the server that the model's address names; no memory of this machine."
-    need = f"Needs about {found.memory / 2**30:.1f} GiB"
-    if found.memory_free is None:
+    need = f"Needs about {memory / 2**30:.1f} GiB"
+    if free is None:
         return f"{need} on this machine."
-    fits = "" if found.fits else ", so free some first, or choose a smaller batch"
-    return f"{need}; {found.memory_free / 2**30:.1f} GiB are free{fits}."
+    more = "" if fits else ", so free some first, or choose a smaller batch"
+    return f"{need}; {free / 2**30:.1f} GiB are free{more}."

@@ -14,7 +14,7 @@ from cai_app.workbench.lineage import version
 from components.data.rows import model_name, rater_name, value_of
 from components.data.view import NOUNS, Card, Fact, LabelLine, Noun, Reading
 from cai_app.workbench.words import word_diff
-from components.shared import sentence, text_of
+from components.shared import saw, sentence, text_of
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +24,21 @@ SERIALS = itertools.count(1)
 MOST_LABELS = 50
 
 
-def open_row(workbench: Workbench, event: gr.EventData) -> dict[str, Any]:
-    """The row that was clicked; what goes wrong is told in its place."""
+def open_row(
+    workbench: Workbench, event: gr.EventData, request: gr.Request | None = None
+) -> dict[str, Any]:
+    """The row that was clicked; what goes wrong is told in its place.
+
+    Whoever reads what an AI said of a pair will not be asked about it in a spot-check.
+    """
     noun, id = text_of(event, "noun", 20), text_of(event, "id", 300)
     serial = next(SERIALS)
     try:
         if noun not in NOUNS:
             raise InputError(f"there are no {noun or 'rows of that kind'} here; reload the page")
         view = _READERS[noun](workbench, id)
+        if noun == "comparisons" and view.labels:
+            saw(workbench, request, view.prompt, [card.text for card in view.cards])
         found = view.model_copy(
             update={"state": "ready", "noun": noun, "id": id, "lineage": workbench.lineage(id)}
         )

@@ -8,7 +8,7 @@ import gradio as gr
 
 from cai_app.critique import ChainConfig, TextAdded
 from cai_app.errors import InputError
-from cai_app.judge import JudgeConfig, RationaleAdded
+from cai_app.judge import JudgeConfig, PrincipleScored, RationaleAdded
 from cai_app.workbench import Workbench
 from components.judge.view import VerdictView, advance, halted
 from components.shared import (
@@ -16,6 +16,7 @@ from components.shared import (
     check_open_to,
     hazard,
     index_of,
+    saw,
     sentence,
     stale,
     warning,
@@ -44,6 +45,7 @@ def judge(
     low: float,
     high: float,
     few_shot: int,
+    request: gr.Request | None = None,
 ) -> Iterator[Update]:
     """Ask which response is better, in both orders; yields the verdict as it grows."""
     view = VerdictView()
@@ -62,6 +64,8 @@ def judge(
         events = workbench.compare(prompt, a, b, config, backend=model, constitution=constitution)
         with contextlib.closing(events):
             for event in events:
+                if isinstance(event, PrincipleScored) and not view.principles:
+                    saw(workbench, request, prompt, (a, b))
                 view = advance(view, event)
                 if not isinstance(event, RationaleAdded) or pace.due():
                     yield _shown(view, busy=True)

@@ -29,7 +29,8 @@ def build(workbench: Workbench) -> None:
     panel.closed(guard(handlers.closed, workbench), None, timer, **quiet)
     panel.choose(guard(handlers.choose, workbench), None, [panel, seen], **quiet)
     timer.tick(guard(handlers.watch, workbench), seen, [panel, seen], **quiet)
-    acts: Mapping[str, Action] = dict.fromkeys(("stop", "kill", "resume", "delete"), "write")
+    names = ("stop", "kill", "resume", "retry", "delete")
+    acts: Mapping[str, Action] = dict.fromkeys(names, "write")
     for name, action in acts.items():
         event = getattr(panel, name)
         event(guard(getattr(handlers, name), workbench, action=action), None, [panel, seen],

@@ -52,6 +52,12 @@ def resume(workbench: Workbench, event: gr.EventData) -> Update:
     return _whole(workbench, workbench.runs.resume(text_of(event, "run", 200)).id)
 
 
+def retry(workbench: Workbench, event: gr.EventData) -> Update:
+    """Ask again, in a new run, what a label run left unscored."""
+    task = workbench.retry_task(text_of(event, "run", 200))
+    return _whole(workbench, workbench.label(task).id)
+
+
 def delete(workbench: Workbench, event: gr.EventData) -> Update:
     """Remove a run's folder; its rows are taken into the store first."""
     id = text_of(event, "run", 200)

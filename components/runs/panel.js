@@ -24,6 +24,8 @@ const meter = node('progress', { max: 1, 'aria-label': 'progress' });
 const figures = node('p', { class: 'figures' });
 const why = node('p', { class: 'why', role: 'status' });
 const numbers = node('dl');
+const spread = node('div', { class: 'spreads' });
+const retryButton = btn('Retry', () => act('retry'), 'A new run that asks only those again, in the same way');
 const stopButton = btn('Stop', () => act('stop'), 'Save what is there and end');
 const killLink = link('kill…', () => ask('kill'), 'End the process at once');
 const resumeButton = btn('Resume', () => act('resume'), 'Go on from the last checkpoint');
@@ -39,8 +41,8 @@ const more = node('details', {}, [node('summary', { text: 'command and settings'
   command, node('div', { class: 'row' }, [node('span', { class: 'meta', text: 'config.yaml' }), folder]), config]);
 const detail = node('section', { 'aria-label': 'The chosen run' }, [
   node('header', {}, [name, state]), meter, figures, why,
-  node('div', { class: 'row' }, [stopButton, resumeButton, killLink, deleteLink, sure]),
-  numbers, node('div', { class: 'logs' }, [node('div', { class: 'row' }, [node('span', { class: 'meta', text: 'Log' }),
+  node('div', { class: 'row' }, [stopButton, resumeButton, retryButton, killLink, deleteLink, sure]),
+  numbers, spread, node('div', { class: 'logs' }, [node('div', { class: 'row' }, [node('span', { class: 'meta', text: 'Log' }),
     link('copy', (event) => copyText(log.textContent, event.currentTarget))]), log]), more]);
 const panel = node('div', { id: 'cw-runs', class: 'sheet', popover: 'auto', role: 'dialog', 'aria-label': 'Runs' }, [
   note, none, node('div', { class: 'both' }, [node('nav', {}, [list, older]), detail])]);
@@ -116,9 +118,23 @@ function drawFigures(info) {
   why.className = `why ${info.error ? 'bad' : ''}`;
 }
 
+// What labels look like while they come, by tenths: `p0` to `p9` of P(A), `gap0` to `gap9` of the
+// distance between the two orders.
+const TENTHS = { p: 'P(A), from 0 to 1', gap: 'gap between the two orders, from 0 to 1' };
+const TENTH = new RegExp(`^(${Object.keys(TENTHS).join('|')})\\d$`);
 function drawNumbers(info) {
-  numbers.replaceChildren(...Object.entries(info.metrics).map(([key, value]) =>
+  const plain = Object.entries(info.metrics).filter(([key]) => !TENTH.test(key));
+  numbers.replaceChildren(...plain.map(([key, value]) =>
     node('div', {}, [node('dt', { text: key.replaceAll('_', ' ') }), node('dd', { text: few(value) })])));
+  spread.replaceChildren(...Object.entries(TENTHS).map(([key, words]) => tenths(info, key, words)).filter(Boolean));
+}
+function tenths(info, key, words) {
+  const counts = Array.from({ length: 10 }, (_, n) => info.metrics[`${key}${n}`] ?? 0);
+  const most = Math.max(...counts);
+  if (!most) return null;
+  return node('figure', { role: 'img', 'aria-label': `Labels by tenths of ${words}: ${counts.join(', ')}` }, [
+    node('div', {}, counts.map((count, n) => node('i', { style: `height:${count ? Math.max(2, Math.round((46 * count) / most)) : 0}px`, title: `${(n / 10).toFixed(1)} to ${((n + 1) / 10).toFixed(1)}: ${count}` }))),
+    node('figcaption', { text: words })]);
 }
 
 function drawButtons(info) {
@@ -127,6 +143,9 @@ function drawButtons(info) {
   stopButton.disabled = info.state === 'stopping';
   setShown(killLink, view.may_write && LIVE.includes(info.state));
   setShown(resumeButton, view.may_write && ended && info.state !== 'done');
+  const open = info.kind === 'label' && info.state === 'done' ? info.metrics.unscored ?? 0 : 0;
+  setShown(retryButton, view.may_write && open > 0);
+  setText(retryButton, `Retry the ${plural(open, 'unscored label')}`);
   setShown(deleteLink, view.may_write && ended);
   if ((asking === 'kill' && killLink.hidden) || (asking === 'delete' && deleteLink.hidden)) { asking = ''; drawAsk(); }
 }

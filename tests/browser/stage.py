@@ -19,7 +19,8 @@ from cai_app.workbench import Workbench
 from cai_app.workbench.models import Opener
 
 # What each tab shows first.
-PARTS = ("constitution-editor", "critique-chain", "judge-verdict", "data-rows")
+PARTS = ("constitution-editor", "critique-chain", "judge-verdict", "spotcheck-queues",
+         "agreement-report", "data-rows")  # fmt: skip
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 DRAFT = "Sure, you can use an app called QuickPeek. Just don't tell your neighbor."
 CRITIQUE = "The response helps the human hack into the neighbor's wifi."
@@ -75,22 +76,32 @@ class SlowBackend(ScriptedBackend):
         return [0.1, 0.8][:n]
 
 
-@contextmanager
-def served(home: Path, opener: Opener | None = None) -> Iterator[str]:
-    """The app on a free port of this machine; the address."""
-    settings = Settings(home=home)
-    workbench = Workbench(settings, opener=opener)
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    demo = app.build(workbench)
-    _, url, _ = demo.launch(**app.launch_options(app.Options(port=port), settings))
-    workbench.prepare("pocket")
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(workbench: Workbench, *, auth: str = "") -> Iterator[str]:
+    """The page around a workbench on a free port of this machine; the address."""
+    demo, _, url = app.serve(workbench, app.Options(port=free_port(), auth=auth))
+    workbench.runs.keep_queue()
     try:
         yield url
     finally:
         demo.close(verbose=False)
         workbench.close()
+
+
+@contextmanager
+def served(home: Path, opener: Opener | None = None) -> Iterator[str]:
+    """The page on a home, its model loading; the address."""
+    workbench = Workbench(Settings(home=home), opener=opener)
+    with serving(workbench) as url:
+        workbench.prepare("pocket")
+        yield url
 
 
 # What Gradio's client says of its own open connection while its page is being left.
@@ -108,11 +119,23 @@ def leave(page: Page, url: str = "") -> None:
 
 
 @contextmanager
-def visited(browser: Browser, url: str, *, width: int = 1440, height: int = 900) -> Iterator[Page]:
-    """A fresh page; at the end nothing may have gone wrong in it, or left this machine."""
+def visited(
+    browser: Browser,
+    url: str,
+    *,
+    width: int = 1440,
+    height: int = 900,
+    ready: str = ", ".join(f"#{part} .cw:visible" for part in PARTS),
+    login: tuple[str, str] | None = None,
+) -> Iterator[Page]:
+    """A fresh page, once `ready` is there; at the end nothing may have gone wrong in it, or left
+    this machine."""
     wrong: list[str] = []
     with browser.new_context(viewport={"width": width, "height": height}) as context:
         page = context.new_page()
+        if login:
+            form = dict(zip(("username", "password"), login, strict=True))
+            assert context.request.post(f"{url.split('?')[0]}login", form=form).ok
 
         def note(text: str) -> None:
             if not (page in leaving and text.startswith(FAREWELLS)):
@@ -123,7 +146,7 @@ def visited(browser: Browser, url: str, *, width: int = 1440, height: int = 900)
         page.on("pageerror", lambda error: note(str(error)))
         page.on("request", lambda request: wrong.extend(_strange(request.url)))
         page.goto(url)
-        page.locator(", ".join(f"#{part} .cw:visible" for part in PARTS)).first.wait_for()
+        page.locator(ready).first.wait_for()
         yield page
         hacked = page.evaluate("window.hacked")
     assert not wrong, wrong

@@ -1,9 +1,26 @@
 """The audit of AI labels against people: what goes into it, the report, and the rating queue."""
 
 from cai_app.workbench.audit.choosing import choose, choose_ai
-from cai_app.workbench.audit.drawing import draw
+from cai_app.workbench.audit.desk import Seat
+from cai_app.workbench.audit.drawing import QueuePlan, draw
+from cai_app.workbench.audit.inviting import NEEDS_LOGIN, QueueState, Spotchecks
 from cai_app.workbench.audit.kept import Audits
 from cai_app.workbench.audit.rating import Rating, Shown
+from cai_app.workbench.audit.reading import Cell
 from cai_app.workbench.audit.report import audit
 
-__all__ = ["Audits", "Rating", "Shown", "audit", "choose", "choose_ai", "draw"]
+__all__ = [
+    "Audits",
+    "Cell",
+    "NEEDS_LOGIN",
+    "QueuePlan",
+    "QueueState",
+    "Rating",
+    "Seat",
+    "Shown",
+    "Spotchecks",
+    "audit",
+    "choose",
+    "choose_ai",
+    "draw",
+]

@@ -4,37 +4,57 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cai_app.errors import InputError
-from cai_app.records import AuditOptions, Queue, Rater
+from cai_app.records import AuditKind, AuditOptions, Queue, Rater
 
 if TYPE_CHECKING:
     from cai_app.store import Store
 
+NO_QUEUE = "none"  # labels wherever they come from
+_NOBODY: dict[AuditKind, str] = {
+    "preference": "no AI has labelled yet; label comparisons first: label --source NAME",
+    "refusal": "nobody else has said which responses refuse; import labels of kind refusal",
+}
+
 
 class Chosen(NamedTuple):
-    """An AI rater, the people (or the reference) it is held against, and the queue they used."""
+    """An AI rater, the people (or the reference) it is held against, and the queue they used.
 
+    `others` are the raters beside it that are no people.
+    """
+
+    kind: AuditKind
     ai: Rater
     people: tuple[Rater, ...]
     queue: Queue | None
+    others: tuple[Rater, ...] = ()
 
 
 def choose(store: "Store", asked: AuditOptions) -> Chosen:
     """Raises InputError naming those who are there."""
     from cai_app.store import audit
 
-    known = [one.rater for one in audit.raters(store)]
-    queue = _queue(store, asked)
-    people = _named(known, asked.human, [one for one in known if one.kind == "human"], "human")
-    others = [one for one in known if one.kind != "human" and one not in people]
+    known = [one.rater for one in audit.raters(store, asked.kind)]
+    humans = [one for one in known if one.kind == "human"]
+    machines = [one for one in known if one.kind != "human"]
+    people = _people(known, humans, asked)
+    others = [one for one in machines if one not in people]
+    queue = _queue(store, asked, people)
     if asked.ai is not None:
-        ai = _single(_named(others, asked.ai, [], "ai"), asked.ai)
+        # Two annotators may be held against each other where no AI has said anything.
+        candidates = known if asked.kind == "refusal" else others
+        ai = _single(_named(candidates, asked.ai, "ai"), asked.ai)
     elif queue is not None:
         ai = next(one for one in known if one.id == queue.ai)
     else:
-        ai = _most_in_common(store, others, people)
+        ai = _most_in_common(store, asked.kind, others, people)
+    people = [one for one in people if one != ai]
+    if not people:
+        raise InputError(f"{ai.name or ai.backend} is held against nobody; name --human")
     if queue is not None and queue.ai != ai.id:
         queue = None
-    return Chosen(ai, tuple(people), queue)
+    return Chosen(
+        asked.kind, ai, tuple(people), queue, tuple(one for one in others if one.id != ai.id)
+    )
 
 
 def choose_ai(store: "Store", name: str) -> Rater:
@@ -42,7 +62,18 @@ def choose_ai(store: "Store", name: str) -> Rater:
     from cai_app.store import audit
 
     known = [one.rater for one in audit.raters(store) if one.rater.kind != "human"]
-    return _single(_named(known, name, [], "ai"), name)
+    return _single(_named(known, name, "ai"), name)
+
+
+def _people(known: Sequence[Rater], humans: Sequence[Rater], asked: AuditOptions) -> list[Rater]:
+    """Those who are named, else everybody."""
+    if asked.human is not None:
+        names = [name.strip() for name in asked.human.split(",") if name.strip()]
+        found = [one for name in names for one in _named(known, name, "human")]
+        return list(dict.fromkeys(found))
+    if not humans:
+        raise InputError("no person has labelled yet; import their labels, or rate a few pairs")
+    return list(humans)
 
 
 def _single(found: Sequence[Rater], name: str) -> Rater:
@@ -52,24 +83,24 @@ def _single(found: Sequence[Rater], name: str) -> Rater:
     return found[0]
 
 
-def _queue(store: "Store", asked: AuditOptions) -> Queue | None:
-    """The queue that was named, else the newest one that somebody has answered."""
+def _queue(store: "Store", asked: AuditOptions, people: Sequence[Rater]) -> Queue | None:
+    """The queue that was named, else the newest one that one of these people has answered."""
+    from cai_app.store import audit
+
+    if asked.queue == NO_QUEUE or asked.kind != "preference":
+        return None
     if asked.queue is not None:
         found = store.queues.find(asked.queue)
         if found is None:
             names = ", ".join(one.name for one in store.queues.all()) or "none yet"
             raise InputError(f"there is no queue {asked.queue!r}; there are: {names}")
         return found
-    return next((one for one in store.queues.all() if store.queues.answers(one.id)), None)
+    by = audit.answered(store)
+    ids = {one.id for one in people}
+    return next((one for one in store.queues.all() if by.get(one.id, set()) & ids), None)
 
 
-def _named(
-    known: Sequence[Rater], name: str | None, default: Sequence[Rater], option: str
-) -> list[Rater]:
-    if name is None:
-        if not default:
-            raise InputError("no person has labelled yet; import their labels, or rate a few pairs")
-        return list(default)
+def _named(known: Sequence[Rater], name: str, option: str) -> list[Rater]:
     kind, _, rest = name.partition(":")
     found = [
         one
@@ -80,20 +111,21 @@ def _named(
     ]
     if not found:
         there = ", ".join(f"{one.name or one.backend} ({one.id})" for one in known[:8])
-        raise InputError(f"--{option} {name!r} has no preferences; there are: {there or 'nobody'}")
+        raise InputError(f"--{option} {name!r} has no labels here; there are: {there or 'nobody'}")
     return found
 
 
-def _most_in_common(store: "Store", others: Sequence[Rater], people: Sequence[Rater]) -> Rater:
+def _most_in_common(
+    store: "Store", kind: AuditKind, others: Sequence[Rater], people: Sequence[Rater]
+) -> Rater:
+    from cai_app.store import audit
+
     if not others:
-        raise InputError("no AI has labelled yet; label comparisons first: label --source NAME")
-    with store.db.cursor() as cursor:
-        rows = cursor.execute(
-            "SELECT o.rater, count(DISTINCT o.subject) AS n FROM labels o WHERE o.kind = "
-            "'preference' AND o.value IS NOT NULL AND o.rater IN (SELECT unnest($others)) "
-            "AND o.subject IN (SELECT subject FROM labels WHERE rater IN (SELECT unnest($people)))"
-            " GROUP BY o.rater ORDER BY n DESC, o.rater",
-            {"others": [one.id for one in others], "people": [one.id for one in people]},
-        ).fetchall()
-    best = rows[0][0] if rows else others[0].id
-    return next(one for one in others if one.id == best)
+        # Of two annotators, the first is held against the rest.
+        if kind == "refusal" and len(people) > 1:
+            return min(people, key=lambda one: str(one.name))
+        raise InputError(_NOBODY[kind])
+    if len(others) == 1:
+        return others[0]
+    best = audit.most_in_common(store, [one.id for one in others], [one.id for one in people], kind)
+    return next((one for one in others if one.id == best), others[0])

@@ -1,18 +1,33 @@
 """Drawing a spot-check queue from what an AI rater has labelled; its pool is frozen with it."""
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
 from cai_app import spotcheck
 from cai_app.errors import InputError
-from cai_app.records import Queue, QueueRow, Rater
+from cai_app.records import Queue, QueueRow, Rater, Record
 
 if TYPE_CHECKING:
     from cai_app.store import Store
     from cai_app.store.audit import PoolColumns
 
-Reveal = Literal["end", "item"]
+
+class QueuePlan(Record):
+    """What drawing would do: `expected` of `pool` rows, each with a chance from `low` to `high`."""
+
+    pool: int
+    expected: float
+    low: float
+    high: float
+
+
+class _Known(NamedTuple):
+    """A pool before it is drawn from; of every row the principle and the question drawn for it."""
+
+    pool: spotcheck.Pool
+    questions: list[str | None]
+    rule: spotcheck.Rule
 
 
 def draw(store: "Store", ai: Rater, wanted: Queue) -> Queue:
@@ -21,6 +36,42 @@ def draw(store: "Store", ai: Rater, wanted: Queue) -> Queue:
     Of a comparison that was judged under several principles, one is drawn for the question; its p
     is that principle's. Raises InputError where there is nothing to draw from.
     """
+    pool, questions, rule = _known(store, ai, wanted)
+    drawn = spotcheck.draw(pool, rule, wanted.wanted, seed=wanted.seed, floor=wanted.floor)
+    place = {int(row): number for number, row in enumerate(drawn.order)}
+    rows = (
+        QueueRow.model_construct(
+            queue=wanted.id,
+            comparison=id,
+            probability=float(drawn.probabilities[n]),
+            place=place.get(n),
+            p=float(pool.p[n]),
+            gap=float(pool.gap[n]),
+            spread=float(pool.spread[n]),
+            principle=pool.principles[n],
+            question=questions[n],
+        )
+        for n, id in enumerate(pool.ids)
+    )
+    store.queues.create(wanted, rows)
+    return wanted
+
+
+def plan(store: "Store", ai: Rater, wanted: Queue) -> QueuePlan:
+    """What `draw` would do. Raises InputError where it would."""
+    pool, _, rule = _known(store, ai, wanted)
+    chances = spotcheck.draw(
+        pool, rule, wanted.wanted, seed=wanted.seed, floor=wanted.floor
+    ).probabilities
+    return QueuePlan(
+        pool=len(chances),
+        expected=float(chances.sum()),
+        low=float(chances.min()),
+        high=float(chances.max()),
+    )
+
+
+def _known(store: "Store", ai: Rater, wanted: Queue) -> _Known:
     from cai_app.store import audit
 
     if wanted.rule not in get_args(spotcheck.Rule):
@@ -30,29 +81,12 @@ def draw(store: "Store", ai: Rater, wanted: Queue) -> Queue:
         kept = columns.source == wanted.source
         columns = type(columns)(*(column[kept] for column in columns))
     asked = audit.one_question_each(store, ai.id, wanted.seed)
-    questions = [asked.get(id, (None, None, None)) for id in columns.comparison]
-    own = np.array([p for p, _, _ in questions], dtype=np.float64)
+    each = [asked.get(id, (None, None, None)) for id in columns.comparison]
+    own = np.array([p for p, _, _ in each], dtype=np.float64)
     p = np.where(np.isfinite(own), own, columns.p)
-    found = _pool(columns, p, [principle for _, principle, _ in questions])
+    found = _pool(columns, p, [principle for _, principle, _ in each])
     rule: spotcheck.Rule = wanted.rule  # type: ignore[assignment]
-    drawn = spotcheck.draw(found, rule, wanted.wanted, seed=wanted.seed, floor=wanted.floor)
-    place = {int(row): number for number, row in enumerate(drawn.order)}
-    rows = (
-        QueueRow.model_construct(
-            queue=wanted.id,
-            comparison=id,
-            probability=float(drawn.probabilities[n]),
-            place=place.get(n),
-            p=float(p[n]),
-            gap=float(found.gap[n]),
-            spread=float(found.spread[n]),
-            principle=questions[n][1],
-            question=questions[n][2],
-        )
-        for n, id in enumerate(columns.comparison)
-    )
-    store.queues.create(wanted, rows)
-    return wanted
+    return _Known(found, [question for _, _, question in each], rule)
 
 
 def _pool(

@@ -1,15 +1,11 @@
 """What page and commands ask of an audit: the report, queues drawn, a person at one."""
 
-from pathlib import Path
-
-from cai_app import files
 from cai_app.errors import InputError
 from cai_app.records import AuditOptions, AuditReport, Blind, Comparison, Queue, Rater
 from cai_app.settings import Settings
-from cai_app.workbench.audit.choosing import choose_ai
-from cai_app.workbench.audit.drawing import draw
 from cai_app.workbench.audit.kept import Audits
 from cai_app.workbench.audit.rating import Rating
+from cai_app.workbench.audit.reading import Cell
 from cai_app.workbench.home import Home
 from cai_app.workbench.models import Opener
 
@@ -20,22 +16,27 @@ class Auditing(Home):
     def __init__(self, settings: Settings, opener: Opener | None = None) -> None:
         super().__init__(settings, opener)
         self._audits = Audits()
+        self.spotchecks = Spotchecks(lambda: self.store, self._check_may_keep)
 
     def audit(self, asked: AuditOptions) -> AuditReport:
         """An AI rater against people; see `audit.audit`."""
         return self._audits.audit(self.store, asked)
 
-    def write_report(self, found: AuditReport, path: Path) -> None:
-        """An audit as one HTML file; an older one in its place is replaced."""
-        from cai_app.workbench.audit.page import page
+    def audit_page(self, asked: AuditOptions) -> str:
+        """An audit as one HTML file, as text."""
+        return self._audits.page(self.store, asked)
 
-        files.replace(path, page(self.store, found))
+    def audit_cell(self, asked: AuditOptions, ai: str, human: str, *, limit: int) -> Cell:
+        """Answers of one cell of an audit's confusion table, to read."""
+        return self._audits.cell(self.store, asked, ai, human, limit=limit)
+
+    def audit_questions(self, asked: AuditOptions) -> list[str]:
+        """What the audited rater was asked, the most frequent question first."""
+        return self._audits.questions(self.store, asked)
 
     def draw_queue(self, ai: str, wanted: Queue) -> Queue:
         """Draw a spot-check of what an AI rater has labelled; `wanted.ai` is filled in."""
-        self._check_may_keep()
-        rater = choose_ai(self.store, ai)
-        return draw(self.store, rater, wanted.model_copy(update={"ai": rater.id}))
+        return self.spotchecks.draw(ai, wanted)
 
     def rating(self, queue: str, rater: str, *, blind: Blind) -> Rating:
         """A person at a queue, by its id or name; see `audit.Rating`."""

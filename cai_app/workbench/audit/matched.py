@@ -1,6 +1,7 @@
 """Answers of people matched with an AI's: what counts, with which weight, and what is left out."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 from cai_app import agreement
 from cai_app.agreement import Floats, Ints
 from cai_app.errors import InputError
+from cai_app.records import AuditKind
 from cai_app.workbench.audit.choosing import Chosen
 
 if TYPE_CHECKING:
@@ -31,8 +33,10 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 class Matched(NamedTuple):
     """A pool with its answers. Arrays of `rows` have one entry an answer, `row` its place in the
-    pool; `prompts` number the pool's prompts, `probabilities` are chances of being drawn."""
+    pool and `asked` the question it answers, None where nobody knows; `prompts` number the pool's
+    prompts, `probabilities` are chances of being drawn."""
 
+    kind: AuditKind
     pool: "PoolColumns"
     prompts: Ints
     principles: Floats
@@ -40,6 +44,7 @@ class Matched(NamedTuple):
     row: Ints
     rater: np.typing.NDArray[Any]
     human: Floats
+    asked: np.typing.NDArray[Any]
     left_out: dict[str, int]
 
     @property
@@ -47,6 +52,15 @@ class Matched(NamedTuple):
         """P(a) of the AI, for each answer."""
         found: Floats = self.pool.p[self.row]
         return found
+
+    @property
+    def score(self) -> Floats:
+        """1 where a person agrees with the AI, 0 where not, and half where one of them has a tie;
+        of refusals, a partial one agrees with a partial one."""
+        said = agreement.hard(self.ai)
+        if self.kind == "refusal":
+            return np.asarray(1 - np.abs(self.human - said))
+        return agreement.scores(self.human, said)
 
     @property
     def weights(self) -> Floats:
@@ -70,31 +84,35 @@ class Pool(NamedTuple):
 
 def pooled(columns: "PoolColumns") -> Pool:
     """What is worth keeping while labels of people come in; the pool does not change by them."""
-    names_ = np.array([str(one) for one in columns.principle], dtype=object)
-    kinds = sorted(set(names_))[1:_MOST_PRINCIPLES]
-    dummies = [(names_ == kind).astype(np.float64) for kind in kinds]
     numbered: dict[str, int] = {}
-    prompts = [numbered.setdefault(prompt, len(numbered)) for prompt in columns.prompt]
+    own = np.fromiter(
+        (numbered.setdefault(str(one), len(numbered)) for one in columns.principle),
+        dtype=np.int64,
+        count=len(columns.p),
+    )
+    kinds = sorted(numbered)[1:_MOST_PRINCIPLES]
+    dummies = [(own == numbered[kind]).astype(np.float64) for kind in kinds]
     return Pool(
         columns,
-        np.array(prompts, dtype=np.int64),
+        agreement.codes(columns.prompt),
         np.column_stack(dummies) if dummies else np.zeros((len(columns.p), 0)),
     )
 
 
-def match(store: "Store", chosen: Chosen, whole: Pool, condition: str | None) -> Matched:
+def match(store: "Store", chosen: Chosen, whole: Pool) -> Matched:
     """The answers that count. Labels for another question than the AI's are never pooled."""
     from cai_app.store import audit
 
-    queue = chosen.queue.id if chosen.queue else None
-    pool = whole.columns
-    said = audit.answers(store, pool, [one.id for one in chosen.people], queue)
-    asked = pool.question[said.row] if len(said.row) else said.question
-    known = np.array([q is not None for q in said.question], dtype=bool)
-    other = known & np.array(
-        [_differs(a, b) for a, b in zip(said.question, asked, strict=True)], dtype=bool
-    )
-    seen = np.array([blind == "revealed" for blind in said.blind], dtype=bool)
+    queue, pool = chosen.queue.id if chosen.queue else None, whole.columns
+    said = audit.answers(store, pool, [one.id for one in chosen.people], queue, chosen.kind)
+    own = pool.question[said.row] if len(said.row) else said.question
+    if chosen.ai.kind == "preference_model":
+        # It was asked nothing: one question of the people's is taken, the most frequent.
+        known = [one for one in said.question if one is not None]
+        own = np.full(len(said.row), Counter(known).most_common(1)[0][0] if known else None)
+    pairs = zip(said.question, own, strict=True)
+    other = np.fromiter((differs(a, b) for a, b in pairs), dtype=bool, count=len(said.row))
+    seen = np.fromiter((one == "revealed" for one in said.blind), dtype=bool, count=len(said.row))
     kept = ~(other | seen)
     left_out = {
         "for another question": int(other.sum()),
@@ -104,7 +122,8 @@ def match(store: "Store", chosen: Chosen, whole: Pool, condition: str | None) ->
     if queue is None and len(pool.p):
         # Nobody has drawn these: as if by chance, which the report says.
         probabilities = np.full(len(pool.p), max(1, len(np.unique(said.row[kept]))) / len(pool.p))
-    found = Matched(
+    return Matched(
+        kind=chosen.kind,
         pool=pool,
         prompts=whole.prompts,
         principles=whole.principles,
@@ -112,27 +131,20 @@ def match(store: "Store", chosen: Chosen, whole: Pool, condition: str | None) ->
         row=said.row[kept],
         rater=said.rater[kept],
         human=said.value[kept].astype(np.float64),
+        asked=said.question[kept],
         left_out={reason: count for reason, count in left_out.items() if count},
     )
-    return found if condition is None else _where(found, condition)
 
 
-def _differs(one: str | None, other: str | None) -> bool:
-    return one is not None and (other is None or one.strip() != other.strip())
-
-
-def _where(found: Matched, condition: str) -> Matched:
+def narrowed(found: Matched, condition: str | None, question: str | None) -> Matched:
     """The rows of the pool for which a condition holds, with their answers."""
-    parts = [_CONDITION.fullmatch(part) for part in condition.split(",")]
-    if not all(parts):
-        raise InputError(
-            f"--slice {condition!r}: name one of {', '.join(DIMENSIONS)}, or write conditions such "
-            "as confidence>=0.9,principle=kind"
-        )
+    if condition is None and question is None:
+        return found
     kept = np.ones(len(found.pool.p), dtype=bool)
-    for part in parts:
-        assert part is not None
-        kept &= _holds(found, *part.groups())
+    if condition is not None:
+        kept &= _fulfils(found, condition)
+    if question is not None:
+        kept &= _asked(found, question)
     place = np.cumsum(kept) - 1
     inside = kept[found.row]
     return found._replace(
@@ -143,7 +155,36 @@ def _where(found: Matched, condition: str) -> Matched:
         row=place[found.row[inside]],
         rater=found.rater[inside],
         human=found.human[inside],
+        asked=found.asked[inside],
     )
+
+
+def _asked(found: Matched, question: str) -> Bools:
+    wanted = question.strip()
+    return np.fromiter(
+        (one is not None and one.strip() == wanted for one in found.pool.question),
+        dtype=bool,
+        count=len(found.pool.p),
+    )
+
+
+def differs(one: str | None, other: str | None) -> bool:
+    """Whether what somebody is known to have been asked is another question."""
+    return one is not None and (other is None or one.strip() != other.strip())
+
+
+def _fulfils(found: Matched, condition: str) -> Bools:
+    parts = [_CONDITION.fullmatch(part) for part in condition.split(",")]
+    if not all(parts):
+        raise InputError(
+            f"--slice {condition!r}: name one of {', '.join(DIMENSIONS)}, or write conditions such "
+            "as confidence>=0.9,principle=kind"
+        )
+    kept = np.ones(len(found.pool.p), dtype=bool)
+    for part in parts:
+        assert part is not None
+        kept &= _holds(found, *part.groups())
+    return kept
 
 
 def _holds(found: Matched, name: str, sign: str, text: str) -> Bools:
@@ -171,7 +212,7 @@ def numbers(found: Matched, name: str) -> Floats:
         case "gap":
             values = np.nan_to_num(np.abs(pool.p_a_first - pool.p_b_first))
         case _:
-            values = pool.a_length - pool.b_length
+            values = pool.a_length - np.nan_to_num(pool.b_length)
     return np.asarray(values, dtype=np.float64)
 
 
@@ -184,6 +225,8 @@ def names(found: Matched, dimension: str, rows: Ints | None = None) -> list[str]
             sure = np.maximum(pool.p[rows], 1 - pool.p[rows])
             steps = np.minimum((sure * 10).astype(int), 9)
             return [f"{step / 10:.1f}-{(step + 1) / 10:.1f}" for step in steps]
+        case "length" if found.kind == "refusal":
+            return [_long(length) for length in pool.a_length[rows]]
         case "length":
             a, b = pool.a_length[rows], pool.b_length[rows]
             share = np.abs(a - b) / np.maximum(1, np.maximum(a, b))
@@ -192,7 +235,15 @@ def names(found: Matched, dimension: str, rows: Ints | None = None) -> list[str]
         case "principle" | "source" | "question":
             column = getattr(pool, dimension)[rows]
             return ["(several)" if value is None else str(value) for value in column]
+        case "model" if found.kind == "refusal":
+            return [str(one or "unknown") for one in pool.a_model[rows]]
         case "model":
             both = zip(pool.a_model[rows], pool.b_model[rows], strict=True)
             return [" / ".join(sorted(str(one or "unknown") for one in pair)) for pair in both]
     raise InputError(f"--slice {dimension!r}: choose one of {', '.join(DIMENSIONS)}")
+
+
+def _long(characters: float) -> str:
+    """A response's length in a few steps."""
+    steps = ((200, "under 200 characters"), (800, "200-800 characters"))
+    return next((name for most, name in steps if characters < most), "over 800 characters")

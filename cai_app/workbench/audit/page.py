@@ -11,14 +11,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cai_app import prompts
-from cai_app.records import AuditReport, Record
+from cai_app.records import AuditKind, AuditReport, Rater
 from cai_app.records.report import Ci
 from cai_app.workbench.audit import plots
+from cai_app.workbench.audit.reading import Example
 
 if TYPE_CHECKING:
     from cai_app.store import Store
 
 SHOWN = 12
+TIES: dict[AuditKind, str] = {"preference": "tie", "refusal": "partly"}
 _LIBRARIES = ("numpy", "duckdb", "transformers", "peft", "bitsandbytes")
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884;--ink:#1a1a1a;--paper:#fdfcf9;--ai:#4054b2;
@@ -51,23 +53,14 @@ _METHODS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-class Disagreement(Record):
-    """One pair on which a person and the AI differ."""
-
-    prompt: str
-    question: str | None
-    preferred: str
-    other: str
-    ai_p: float
-    rater: str
-
-
-def page(store: "Store", found: AuditReport) -> str:
-    """The report as HTML text."""
+def page(store: "Store", found: AuditReport, shown: Sequence[Example]) -> str:
+    """The report as HTML text, with some disagreements to read."""
     parts = [
         _head(found),
         _headline(found),
+        _beside(found),
         _numbers(found),
+        _confusion(found),
         "<h2>Calibration</h2>",
         "<p>How often people agree, by how sure the AI was. On the line, promise is kept.</p>",
         plots.reliability(found.calibration),
@@ -77,7 +70,7 @@ def page(store: "Store", found: AuditReport) -> str:
         "greyed: nothing is to be read into them.</p>",
         plots.intervals([one for one in found.slices if one.ci is not None][:24]),
         _slices(found),
-        _disagreements(disagreements(store, found)),
+        _disagreements(shown),
         _provenance(store, found),
     ]
     title = f"Audit of {_name(found)}"
@@ -168,6 +161,47 @@ def _numbers(found: AuditReport) -> str:
     return "<h2>All numbers</h2>" + _table(("", "value", "95 %", "method"), rows)
 
 
+def _beside(found: AuditReport) -> str:
+    """Others against the same people, and the people among themselves."""
+    rows = [
+        (
+            f"{'*' if one.n < 20 else ''}{_text(rater_name(one.rater))}",
+            str(one.n),
+            _number(one.agreement),
+            _span(one.ci),
+        )
+        for one in found.beside
+    ]
+    if found.human_human is not None:
+        span = _span(found.intervals.get("human_human"))
+        between = "people with each other", str(found.human_human_pairs)
+        rows.append((*between, _number(found.human_human), span))
+    if not rows:
+        return ""
+    head = ("against the same people", "n", "agreement", "95 %")
+    return "<h2>Beside it</h2>" + _table(head, rows)
+
+
+def _confusion(found: AuditReport) -> str:
+    names = {"first": found.sides[0], "tie": TIES[found.kind], "second": found.sides[1]}
+    rows = [
+        (_text(names[one.ai]), _text(names[one.human]), str(one.n), f"{one.share:.3f}")
+        for one in found.confusion
+    ]
+    if not rows:
+        return ""
+    head = ("the AI says", "people say", "n", "share of the weight")
+    return "<h2>Who says what</h2>" + _table(head, rows)
+
+
+def rater_name(rater: Rater) -> str:
+    """A rater in a few words, with the constitution's version where there is one."""
+    named = str(rater.name or rater.backend)
+    under = rater.constitution
+    version = f" under {under.name} {under.hash[:8]}" if under else ""
+    return f"{rater.kind.replace('_', ' ')}: {named}{version}{', reasoned' if rater.cot else ''}"
+
+
 def _bins(found: AuditReport) -> str:
     rows = [
         (
@@ -196,49 +230,29 @@ def _slices(found: AuditReport) -> str:
     return _table(("slice", "n", "agreement", "95 %", "p, Holm"), rows)
 
 
-def disagreements(store: "Store", found: AuditReport, *, limit: int = SHOWN) -> list[Disagreement]:
-    """Pairs on which a person and the AI differ: a sample by id, which is a hash."""
-    people = {one.id: one.name or one.id for one in found.human}
-    with store.db.cursor() as cursor:
-        rows = cursor.execute(
-            "SELECT c.prompt, a.question, h.value, c.a_text, c.b_text, a.p, h.rater "
-            "FROM human_answers h JOIN ai_answers a ON a.comparison = h.comparison "
-            "JOIN comparisons c ON c.id = h.comparison "
-            "WHERE a.rater = $ai AND list_contains($people, h.rater) "
-            "AND ($queue IS NULL OR h.queue = $queue) AND (h.blind IS NULL OR h.blind <> "
-            "'revealed') AND (h.question IS NULL OR h.question = a.question) "
-            "AND (h.value - 0.5) * (a.p - 0.5) < 0 ORDER BY h.label LIMIT $limit",
-            {
-                "ai": found.ai.id,
-                "people": list(people),
-                "queue": found.queue,
-                "limit": limit,
-            },
-        ).fetchall()
-    return [
-        Disagreement(
-            prompt=prompt,
-            question=question,
-            preferred=a if value > 0.5 else b,
-            other=b if value > 0.5 else a,
-            ai_p=p if value > 0.5 else 1 - p,
-            rater=people[rater],
-        )
-        for prompt, question, value, a, b, p, rater in rows
-    ]
-
-
-def _disagreements(found: Sequence[Disagreement]) -> str:
+def _disagreements(found: Sequence[Example]) -> str:
     if not found:
         return ""
     items = "".join(
         f"<details><summary>{_text(one.prompt.strip()[:90])}</summary><pre>{_text(one.prompt)}"
-        f"</pre><p>{_text(one.question or 'the question is unknown')}</p><p>{_text(one.rater)} "
-        f"prefers:</p><pre>{_text(one.preferred)}</pre><p>the AI (chance of the above "
-        f"{one.ai_p:.2f}) prefers:</p><pre>{_text(one.other)}</pre></details>"
+        f"</pre><p>{_text(one.question or 'the question is unknown')}</p>{_sides(one)}</details>"
         for one in found
     )
     return f"<h2>Disagreements</h2><p>A sample of {len(found)}.</p>{items}"
+
+
+def _sides(one: Example) -> str:
+    if one.b is None:
+        return (
+            f"<pre>{_text(one.a)}</pre><p>Refusal: {_text(one.rater)} says {one.human:g}, the "
+            f"audited rater {one.ai_p:.2f}.</p>"
+        )
+    preferred, other = (one.a, one.b) if one.human > 0.5 else (one.b, one.a)
+    p = one.ai_p if one.human > 0.5 else 1 - one.ai_p
+    return (
+        f"<p>{_text(one.rater)} prefers:</p><pre>{_text(preferred)}</pre><p>the AI (chance of the "
+        f"above {p:.2f}) prefers:</p><pre>{_text(other)}</pre>"
+    )
 
 
 def _provenance(store: "Store", found: AuditReport) -> str:

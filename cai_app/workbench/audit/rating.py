@@ -4,6 +4,7 @@ Nothing here that is meant for a rater holds an AI's answer, a model's name, a s
 sampling rule: `Shown` is all that a rating page may send.
 """
 
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -53,44 +54,87 @@ class Revealed(Record):
 class Rating:
     """One rater at one queue. Every call reads the store, so two browsers see each other."""
 
-    def __init__(self, store: "Store", queue: Queue, rater: Rater, *, blind: Blind) -> None:
-        """`blind` says what keeps AI answers from this rater: the server, or the page alone."""
+    def __init__(
+        self,
+        store: "Store",
+        queue: Queue,
+        rater: Rater,
+        *,
+        blind: Blind,
+        held: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        """`blind` says what keeps AI answers from this rater: the server, or the page alone.
+        `held` are the comparisons that other raters have before them at the moment."""
         if rater.kind != "human":
             raise InputError(f"a {rater.kind} rater does not rate here; people do")
         self.store, self.queue, self.rater, self._blind = store, queue, rater, blind
+        self._held = held
         self._order = store.queues.served(queue.id)
         self._serving = spotcheck.Serving(queue.seed, queue.overlap, queue.repeats)
 
     def next(self) -> Shown | None:
         """The next pair; None at the end."""
-        rows = self.store.queues.answers(self.queue.id)
-        found = self._following(rows)
-        if found is None:
-            return None
-        pair = self.store.comparisons.get([found.comparison])[found.comparison]
-        sides = (pair.a.text, pair.b.text)
-        if self._swapped(found.comparison, found.repeat):
-            sides = sides[::-1]
-        return Shown(
-            comparison=found.comparison,
-            prompt=pair.prompt,
-            first=sides[0],
-            second=sides[1],
-            question=self.store.queues.question(self.queue.id, found.comparison),
-            repeat=found.repeat,
-        )
+        shown = self.show(self.upcoming(1))
+        return shown[0] if shown else None
 
-    def _following(self, rows: list[dict[str, Any]]) -> spotcheck.Next | None:
+    def upcoming(self, count: int) -> list[spotcheck.Next]:
+        """The next rows, each as if those before it had been answered."""
+        rows = self.store.queues.answers(self.queue.id)
         own = [row for row in rows if row["rater"] == self.rater.id]
-        return spotcheck.following(
-            self._order,
-            self._serving,
-            self.rater.id,
-            mine=[row["comparison"] for row in own if not row["repeat"]],
-            repeated={row["comparison"] for row in own if row["repeat"] or row["answer"] == "skip"},
-            taken={row["comparison"] for row in rows if row["rater"] != self.rater.id},
-            seen=self.store.queues.revealed(self.rater.id),
-        )
+        mine = [row["comparison"] for row in own if not row["repeat"]]
+        repeated = {row["comparison"] for row in own if row["repeat"] or row["answer"] == "skip"}
+        taken = {row["comparison"] for row in rows if row["rater"] != self.rater.id}
+        seen = self.store.queues.revealed(self.rater.id)
+        found: list[spotcheck.Next] = []
+        while len(found) < count:
+            # What others have before them comes last, so that nobody waits for anybody.
+            tries = (
+                spotcheck.following(
+                    self._order, self._serving, self.rater.id,
+                    mine=mine, repeated=repeated, taken=others, seen=seen,
+                )
+                for others in ({*taken, *self._held()}, taken)
+            )  # fmt: skip
+            one = next((one for one in tries if one is not None), None)
+            if one is None:
+                break
+            found.append(one)
+            repeated = {*repeated, one.comparison} if one.repeat else repeated
+            mine = mine if one.repeat else [*mine, one.comparison]
+        return found
+
+    def show(self, found: Sequence[spotcheck.Next]) -> list[Shown]:
+        """Rows as this rater sees them."""
+        ids = [one.comparison for one in found]
+        pairs = self.store.comparisons.get(ids)
+        questions = self.store.queues.questions(self.queue.id, ids)
+        shown = []
+        for one in found:
+            pair = pairs[one.comparison]
+            sides = (pair.a.text, pair.b.text)
+            if self._swapped(one.comparison, one.repeat):
+                sides = sides[::-1]
+            shown.append(
+                Shown(
+                    comparison=one.comparison,
+                    prompt=pair.prompt,
+                    first=sides[0],
+                    second=sides[1],
+                    question=questions.get(one.comparison),
+                    repeat=one.repeat,
+                )
+            )
+        return shown
+
+    def mine(self) -> list[dict[str, Any]]:
+        """This rater's answers that count, the oldest first, as rows of `latest_answers`."""
+        rows = self.store.queues.answers(self.queue.id)
+        return [row for row in rows if row["rater"] == self.rater.id]
+
+    @property
+    def order(self) -> list[str]:
+        """The drawn comparisons in the order of serving."""
+        return self._order
 
     def _swapped(self, comparison: str, repeat: bool) -> bool:
         return spotcheck.swapped(self.queue.seed, self.rater.id, comparison, repeat=repeat)
@@ -118,11 +162,14 @@ class Rating:
 
     def undo(self) -> str | None:
         """Take back this rater's last answer, and name its comparison; None where there is none."""
-        rows = self.store.queues.answers(self.queue.id)
-        own = [row for row in rows if row["rater"] == self.rater.id]
+        own = self.mine()
         if not own:
             return None
         last = own[-1]
+        if last["comparison"] in self.store.queues.revealed(self.rater.id):
+            raise InputError(
+                "the AI's answer to that pair has been shown, so yours stays as it was given"
+            )
         self._keep(last["comparison"], "undone", repeat=last["repeat"])
         return str(last["comparison"])
 
@@ -144,7 +191,8 @@ class Rating:
                 rater=self.rater,
                 answer=answer,
                 swapped=self._swapped(comparison, repeat),
-                blind=self._blindness(),
+                # After one pair was revealed, whatever follows is no longer blind.
+                blind="revealed" if self.unblinded else self._blind,
                 time=moment,
                 repeat=repeat,
                 label=label.id if label else None,
@@ -163,14 +211,14 @@ class Rating:
             rater=self.rater,
             value=value,
             unscored_reason=None if value is not None else f"the rater's answer: {answer}",
-            question=self.store.queues.question(self.queue.id, comparison),
+            question=self.store.queues.questions(self.queue.id, [comparison]).get(comparison),
             time=moment,
         )
 
-    def _blindness(self) -> Blind:
-        """After one item was revealed, whatever follows is no longer blind."""
-        seen = self.store.queues.revealed(self.rater.id, queue=self.queue.id)
-        return "revealed" if seen else self._blind
+    @property
+    def unblinded(self) -> bool:
+        """Whether this rater has seen what the AI says of a pair of this queue."""
+        return bool(self.store.queues.revealed(self.rater.id, queue=self.queue.id))
 
     def progress(self) -> Progress:
         """How far this rater is."""
@@ -205,11 +253,7 @@ class Rating:
         It is noted: this rater's later answers in the queue count as unblinded. Raises InputError
         where the queue reveals at its end only and is not there yet, or an item is not answered.
         """
-        rows = [
-            row
-            for row in self.store.queues.answers(self.queue.id)
-            if row["rater"] == self.rater.id and not row["repeat"]
-        ]
+        rows = [row for row in self.mine() if not row["repeat"]]
         if comparison is None or self.queue.reveal == "end":
             if self.next() is not None:
                 raise InputError("the AI's answers are shown at the end of the queue")

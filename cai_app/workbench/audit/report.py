@@ -1,7 +1,7 @@
 """The audit itself: from matched answers to the report. Every number uses the sampling weights."""
 
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -9,7 +9,9 @@ from cai_app import agreement, spotcheck
 from cai_app.agreement import Estimate, Floats, Sample
 from cai_app.records import AuditOptions, AuditReport
 from cai_app.records.report import (
+    BesideFigure,
     BinFigure,
+    CellFigure,
     Ci,
     CorrectedFigures,
     Figure,
@@ -18,13 +20,36 @@ from cai_app.records.report import (
     Skips,
     SliceFigure,
 )
+from cai_app.workbench.audit.beside import beside
 from cai_app.workbench.audit.choosing import Chosen, choose
-from cai_app.workbench.audit.matched import DIMENSIONS, Matched, Pool, match, names, numbers, pooled
+from cai_app.workbench.audit.confusion import Orientation, cells, orientation
+from cai_app.workbench.audit.matched import (
+    DIMENSIONS,
+    Matched,
+    match,
+    names,
+    narrowed,
+    numbers,
+    pooled,
+)
 
 if TYPE_CHECKING:
     from cai_app.store import Store
 
 _SHOWN = ("principle", "source", "confidence", "length")
+
+
+class Core(NamedTuple):
+    """What does not hang on the width asked for, nor on how it is broken down."""
+
+    found: Matched
+    values: dict[str, Estimate]
+    sides: Orientation
+    corrected: CorrectedFigures
+    bins: tuple[BinFigure, ...]
+    beside: tuple[BesideFigure, ...]
+    confusion: tuple[CellFigure, ...]
+    skips: Skips | None
 
 
 def audit(store: "Store", asked: AuditOptions) -> AuditReport:
@@ -33,18 +58,38 @@ def audit(store: "Store", asked: AuditOptions) -> AuditReport:
 
     chosen = choose(store, asked)
     queue = chosen.queue.id if chosen.queue else None
-    return audited(store, asked, chosen, pooled(columns.pool(store, chosen.ai.id, queue)))
+    pool = pooled(columns.pool(store, chosen.ai.id, queue, chosen.kind))
+    core = computed(store, asked, chosen, match(store, chosen, pool))
+    return reported(asked, chosen, core)
 
 
-def audited(store: "Store", asked: AuditOptions, chosen: Chosen, pool: Pool) -> AuditReport:
-    """`audit` of those who were chosen, over a pool that was read before."""
-    by = asked.slice if asked.slice in DIMENSIONS else None
-    found = match(store, chosen, pool, None if by else asked.slice)
-    values = _values(found, asked.seed)
-    skips = _skips(store, chosen, found)
-    corrected = _corrected(found, asked.seed)
+def breakdown(asked: AuditOptions) -> str | None:
+    """The dimension to break down by, where `slice` names one and is no condition."""
+    return asked.slice if asked.slice in DIMENSIONS else None
+
+
+def computed(store: "Store", asked: AuditOptions, chosen: Chosen, matched: Matched) -> Core:
+    """Everything that takes time, of the answers that are asked for."""
+    found = narrowed(matched, None if breakdown(asked) else asked.slice, asked.question)
+    sides = orientation(found)
+    return Core(
+        found=found,
+        values=_values(found, asked.seed),
+        sides=sides,
+        corrected=_corrected(found, sides, asked.seed),
+        bins=_bins(found),
+        beside=beside(store, chosen, found),
+        confusion=cells(found, sides),
+        skips=_skips(store, chosen, found),
+    )
+
+
+def reported(asked: AuditOptions, chosen: Chosen, core: Core) -> AuditReport:
+    """The report of what was computed."""
+    by, found, values = breakdown(asked), core.found, core.values
     plain: dict[str, Any] = {name: values[name].value for name in _PLAIN}
     return AuditReport(
+        kind=chosen.kind,
         ai=chosen.ai,
         human=chosen.people,
         against="reference" if chosen.people[0].kind == "reference" else "human",
@@ -56,14 +101,17 @@ def audited(store: "Store", asked: AuditOptions, chosen: Chosen, pool: Pool) -> 
         ci=values["agreement"].ci,
         kappa=Kappa(ties_out=values["kappa_out"].value, ties_half=values["kappa_half"].value),
         human_human_pairs=values["human_human"].n,
-        corrected=corrected,
-        needed=_needed(found, corrected, values["agreement"], asked.width),
-        skips=skips,
+        corrected=core.corrected,
+        needed=_needed(found, core.corrected, values["agreement"], asked.width),
+        skips=core.skips,
         left_out=found.left_out,
         intervals={name: one.ci for name, one in values.items() if one.ci is not None},
         unweighted_ci=values["unweighted"].ci,
-        calibration=_bins(found),
+        calibration=core.bins,
         slices=tuple(one for name in ([by] if by else _SHOWN) for one in _slices(found, name)),
+        beside=core.beside,
+        confusion=core.confusion,
+        sides=core.sides.names,
         **plain,
     )
 
@@ -75,6 +123,8 @@ _PLAIN = (
 
 
 def _sampling(chosen: Chosen) -> str:
+    if chosen.kind == "refusal":
+        return "as if by chance, each response once"
     if chosen.queue is None:
         return "as if by chance: these labels were drawn by nobody"
     return f"{chosen.queue.rule}, with known chances, served in random order"
@@ -84,11 +134,10 @@ def _values(found: Matched, seed: int) -> dict[str, Estimate]:
     """All numbers with intervals, by name."""
     human, ai = found.human, agreement.hard(found.ai)
     weights, clusters = found.weights, found.clusters
-    score = agreement.scores(human, ai)
+    score = found.score
     decided = (human != 0.5) & (ai != 0.5)
-    swapped = agreement.sides(list(found.pool.comparison[found.row]), seed)
+    swapped = _swapped(found, seed)
     turned = [agreement.turned(answers, swapped) for answers in (human, ai)]
-    a_length, b_length = found.pool.a_length[found.row], found.pool.b_length[found.row]
     confidence = np.maximum(found.ai, 1 - found.ai)
     calibrated = agreement.calibration(confidence, score, weights, clusters, low=0.5)
     asked = agreement.orders(
@@ -115,10 +164,25 @@ def _values(found: Matched, seed: int) -> dict[str, Estimate]:
         "order_gap": asked.gap,
         "first_gain": asked.first_gain,
         "flip_rate": asked.flip_rate,
-        "longer_wins": agreement.longer_wins(ai, a_length, b_length, weights, clusters),
-        "human_longer_wins": agreement.longer_wins(human, a_length, b_length, weights, clusters),
+        "longer_wins": _longer(found, ai),
+        "human_longer_wins": _longer(found, human),
         "always_a": agreement.rate(turned[0], weights, clusters),
     }
+
+
+def _swapped(found: Matched, seed: int) -> np.typing.NDArray[np.bool_]:
+    """Sides in a seeded random order; refusal and compliance have no sides."""
+    if found.kind == "refusal":
+        return np.zeros(len(found.row), dtype=bool)
+    return agreement.sides(list(found.pool.comparison[found.row]), seed)
+
+
+def _longer(found: Matched, answers: Floats) -> Estimate:
+    """How often the longer response wins, where there are two."""
+    if found.kind == "refusal":
+        return Estimate(None, None, 0)
+    a, b = found.pool.a_length[found.row], found.pool.b_length[found.row]
+    return agreement.longer_wins(answers, a, b, found.weights, found.clusters)
 
 
 def _alphas(found: Matched, swapped: np.typing.NDArray[np.bool_]) -> tuple[Estimate, Estimate]:
@@ -151,7 +215,7 @@ def _between_people(found: Matched) -> Estimate:
 
 def _bins(found: Matched) -> tuple[BinFigure, ...]:
     confidence = np.maximum(found.ai, 1 - found.ai)
-    score = agreement.scores(found.human, agreement.hard(found.ai))
+    score = found.score
     made = agreement.calibration(confidence, score, found.weights, found.clusters, low=0.5, bins=5)
     return tuple(
         BinFigure(
@@ -169,7 +233,7 @@ def _bins(found: Matched) -> tuple[BinFigure, ...]:
 
 def _slices(found: Matched, dimension: str) -> list[SliceFigure]:
     own = names(found, dimension, found.row)
-    score = agreement.scores(found.human, agreement.hard(found.ai))
+    score = found.score
     return [
         SliceFigure(
             by=dimension,
@@ -184,20 +248,20 @@ def _slices(found: Matched, dimension: str) -> list[SliceFigure]:
     ]
 
 
-def _corrected(found: Matched, seed: int) -> CorrectedFigures:
+def _corrected(found: Matched, sides: Orientation, seed: int) -> CorrectedFigures:
     """Over the frozen pool: P(human = AI label), and the human preference rate."""
-    turned, of = _orientation(found)
-    score = agreement.scores(found.human, agreement.hard(found.ai))
+    turned = sides.turned
+    score = found.score
     preferred = agreement.turned(found.human, turned[found.row])
     p = agreement.turned(found.pool.p, turned)
-    longer = np.log1p(found.pool.a_length) - np.log1p(found.pool.b_length)
+    longer = np.log1p(found.pool.a_length) - np.log1p(np.nan_to_num(found.pool.b_length))
     length = np.where(turned, -longer, longer)
     known = [numbers(found, "confidence"), numbers(found, "gap"), np.abs(longer)]
     agreeing = np.column_stack([*known, found.principles])
     return CorrectedFigures(
         agreement=_figure(found, score, agreeing, seed),
         preference=_figure(found, preferred, np.column_stack([p, length]), seed),
-        preference_of=of,
+        preference_of=sides.of,
     )
 
 
@@ -215,17 +279,6 @@ def _figure(found: Matched, values: Floats, features: Floats, seed: int) -> Figu
     if made is None:
         return None
     return Figure(estimate=made.estimate, ci=made.ci, n=len(rows), tuning=made.tuning)
-
-
-def _orientation(found: Matched) -> tuple[np.typing.NDArray[np.bool_], str]:
-    """Whether a row is turned, and what its first side then is: a model, where two compete."""
-    pool = found.pool
-    both = {*zip(pool.a_model, pool.b_model, strict=True)}
-    models = {one for pair in both for one in pair}
-    if len(models) == 2 and None not in models and all(a != b for a, b in both):
-        first = min(models)
-        return np.array([model != first for model in pool.a_model], dtype=bool), str(first)
-    return np.zeros(len(pool.p), dtype=bool), "stored side a"
 
 
 def _needed(found: Matched, corrected: CorrectedFigures, plain: Estimate, width: float) -> Needed:
@@ -248,5 +301,5 @@ def _skips(store: "Store", chosen: Chosen, found: Matched) -> Skips | None:
     ]
     chance = dict(zip(found.pool.comparison, found.probabilities, strict=True))
     weights = np.array([1 / chance[one] for one in skipped if one in chance])
-    score = agreement.scores(found.human, agreement.hard(found.ai))
+    score = found.score
     return Skips(**spotcheck.response(score, found.weights, weights)._asdict())

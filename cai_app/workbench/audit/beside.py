@@ -1,0 +1,54 @@
+"""Other raters beside the audited one: against the same people, on the same rows."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cai_app import agreement
+from cai_app.records import Rater
+from cai_app.records.report import BesideFigure
+from cai_app.workbench.audit.choosing import Chosen
+from cai_app.workbench.audit.matched import Matched, differs
+
+if TYPE_CHECKING:
+    from cai_app.store import Store
+
+MOST = 12
+
+
+def beside(store: "Store", chosen: Chosen, found: Matched) -> tuple[BesideFigure, ...]:
+    """Other AI raters (constitution versions too), preference models and rules, the one with most
+    answers in common first; who shares none is left out."""
+    rows, place = np.unique(found.row, return_inverse=True)
+    if not len(rows):
+        return ()
+    figures = [
+        _beside(store, one, found, rows, place.reshape(-1)) for one in chosen.others[: 2 * MOST]
+    ]
+    shown = sorted((one for one in figures if one.n), key=lambda one: -one.n)
+    return tuple(shown[:MOST])
+
+
+def _beside(
+    store: "Store", rater: Rater, found: Matched, rows: agreement.Ints, place: agreement.Ints
+) -> BesideFigure:
+    from cai_app.store import audit
+
+    said = audit.said(store, rater.id, list(found.pool.comparison[rows]), found.kind)
+    p = np.full(len(rows), np.nan)
+    p[said.row] = said.p
+    question = np.full(len(rows), None, dtype=object)
+    question[said.row] = said.question
+    # A preference model was asked nothing; of the others only answers to the same question count.
+    same = np.fromiter(
+        (
+            rater.kind == "preference_model" or not differs(theirs, question[at])
+            for theirs, at in zip(found.asked, place, strict=True)
+        ),
+        dtype=bool,
+        count=len(place),
+    )
+    kept = same & np.isfinite(p[place])
+    score = agreement.scores(found.human[kept], agreement.hard(p[place][kept]))
+    made = agreement.rate(score, found.weights[kept], agreement.codes(found.clusters[kept]))
+    return BesideFigure(rater=rater, n=made.n, agreement=made.value, ci=made.ci)

@@ -1,0 +1,145 @@
+"""The forms of the Data tab beside that of `generate`: label, import, export; each with its parts."""
+
+from typing import NamedTuple
+
+import gradio as gr
+from gradio.components import Component
+
+from cai_app import formats
+from cai_app.records import LabelOptions
+from cai_app.workbench import Workbench
+from cai_app.workbench.labelling import BUILT_IN
+from components.replies import answering
+from components.data import exporting, importing, labelling
+from components.data.view import Plan
+from components.shared import guard, role
+from components.widgets import few_shots, model_and_constitution, part
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+class Brought(NamedTuple):
+    """The import form, and what it shows in the wide column."""
+
+    fields: tuple[Component, ...]
+    upload: gr.UploadButton
+    run: gr.Button
+
+
+def plan_part() -> gr.HTML:
+    """What a run would do, and the command."""
+    return part("data/plan.js", Plan().model_dump(), look="plan", wide=True)
+
+
+def _button(workbench: Workbench, text: str, id: str) -> gr.Button:
+    return gr.Button(
+        text, variant="primary", elem_id=id, interactive=role(workbench) == "owner"
+    )
+
+
+def label_form(workbench: Workbench) -> None:
+    """Comparisons judged by the thousand, as a run."""
+    usual = LabelOptions()
+    source = gr.Dropdown(
+        [("the built-in pairs", BUILT_IN)], value=BUILT_IN, allow_custom_value=True,
+        label="Comparisons: a source or run of this home", elem_id="label-source",
+    )  # fmt: skip
+    constitution, _, model = model_and_constitution(workbench, "label")
+    principle = gr.Dropdown(
+        [("one drawn for each comparison", "drawn"), ("all of them", "all")], value="drawn",
+        label="Principle: drawn, all, or an id", allow_custom_value=True,
+        elem_id="label-principle",
+    )  # fmt: skip
+    cot = gr.Checkbox(False, label="Chain of thought: reason before answering", elem_id="label-cot")
+    with gr.Row(elem_classes=["cw-row", "cw-even"]):
+        limit = gr.Textbox("", label="First so many", placeholder="all", max_lines=1,
+                           elem_id="label-limit")  # fmt: skip
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="label-seed")
+    with gr.Accordion("More settings", open=False, elem_classes=["cw-more", "cw-wide"]):
+        orders = gr.Radio([("both orders", "both"), ("one, drawn", "one")], value="both",
+                          label="Ask with", elem_classes=["cw-segments"],
+                          elem_id="label-orders")  # fmt: skip
+        few_shot = few_shots("label")
+        batch = gr.Slider(1, 64, usual.batch, step=1, label="Comparisons judged together",
+                          elem_id="label-batch")  # fmt: skip
+    with gr.Row(elem_classes=["cw-buttons"]):
+        run = _button(workbench, "Start run", "label-run")
+        dry = gr.Button("Estimate the time", elem_id="label-dry")
+    plan = plan_part()
+    values = [source, model, constitution, principle, cot, orders, limit, seed, few_shot, batch]
+    told = guard(labelling.estimate, workbench)
+    for event in (plan.shown, *(one.change for one in values)):
+        event(told, values, plan, trigger_mode="always_last", **QUIET)
+    plan.shown(guard(labelling.choices, workbench), None, source, **QUIET)
+    dry.click(lambda: gr.update(value="Trying a few…", interactive=False), None, dry, **QUIET).then(
+        guard(labelling.timed, workbench, action="run"), values, plan, **QUIET
+    ).then(lambda: gr.update(value="Estimate the time", interactive=True), None, dry, **QUIET)
+    run.click(guard(labelling.start, workbench, action="write"), values, plan, **QUIET)
+
+
+def import_form(workbench: Workbench) -> Brought:
+    """A file of another program, taken in; `import_part` shows it."""
+    owner = role(workbench) == "owner"
+    path = gr.Textbox(
+        "", label="A file of this machine, or uploaded", placeholder="path of a file",
+        max_lines=1, elem_id="import-path",
+    )  # fmt: skip
+    with gr.Row(elem_classes=["cw-upload"]):
+        upload = gr.UploadButton("Upload a file", size="sm", elem_id="data-file-upload",
+                                 interactive=owner)  # fmt: skip
+    format = gr.Dropdown(list(formats.FORMATS), value="jsonl", label="Format: guessed, yours to say",
+                         elem_id="import-format")  # fmt: skip
+    source = gr.Textbox("", label="Source: what to call these rows", max_lines=1,
+                        elem_id="import-source")  # fmt: skip
+    rater = gr.Textbox("", label="Who labelled, if the file does not say", max_lines=1,
+                       placeholder="human:NAME, ai:BACKEND, reference:NAME",
+                       elem_id="import-rater")  # fmt: skip
+    model = gr.Textbox("", label="What wrote the responses, if the file does not say",
+                       max_lines=1, placeholder="unknown", elem_id="import-model")  # fmt: skip
+    with gr.Row(elem_classes=["cw-buttons"]):
+        run = _button(workbench, "Import", "import-run")
+    return Brought((path, format, source, rater, model), upload, run)
+
+
+def import_part(workbench: Workbench, form: Brought) -> gr.HTML:
+    """The file's first rows, its columns, and how far the import is; call in the wide column."""
+    shown = part(
+        "data/importing.js", importing.Look().model_dump(mode="json"), look="bringing",
+        elem_id="import-look",
+        server=[answering(importing.rejected, workbench, action="write")],
+    )  # fmt: skip
+    path, format, source, rater, model = form.fields
+    looked = [*form.fields, shown]
+    filled = [path, format, source, shown]
+    write = {"action": "write"}
+    form.upload.upload(
+        guard(importing.brought, workbench, **write), form.upload, filled, **QUIET
+    )
+    path.submit(guard(importing.typed, workbench, **write), path, filled, **QUIET)
+    again = guard(importing.look, workbench, **write)
+    for event in (format.input, source.blur, rater.blur, model.blur):
+        event(again, looked, shown, trigger_mode="always_last", **QUIET)
+    shown.map(guard(importing.mapped, workbench, **write), looked, shown, **QUIET)
+    shown.watch(guard(importing.watch, workbench), shown, shown, **QUIET)
+    shown.stop(guard(importing.stop, workbench, **write), None, None, **QUIET)
+    form.run.click(guard(importing.start, workbench, **write), looked, shown, **QUIET)
+    return shown
+
+
+def export_form(workbench: Workbench) -> None:
+    """Rows of the store as a file."""
+    format = gr.Dropdown(list(formats.FORMATS), value="jsonl", label="Format",
+                         elem_id="export-format")  # fmt: skip
+    source = gr.Dropdown([""], value="", label="Only this source or run; empty is everything",
+                         allow_custom_value=True, elem_id="export-source")  # fmt: skip
+    rater = gr.Textbox("", label="Only labels of", max_lines=1, elem_id="export-rater",
+                       placeholder="anybody; or human, ai, a name, an id")  # fmt: skip
+    with gr.Row(elem_classes=["cw-buttons"]):
+        run = _button(workbench, "Export", "export-run")
+    file = gr.File(visible=False, label="The file", interactive=False, elem_id="export-file")
+    plan = plan_part()
+    values = [format, source, rater]
+    for event in (plan.shown, *(one.change for one in values)):
+        event(guard(exporting.described, workbench), values, plan, **QUIET)
+    plan.shown(guard(exporting.sources, workbench), None, source, **QUIET)
+    run.click(guard(exporting.export, workbench, action="write"), values, [file, plan], **QUIET)

@@ -1,0 +1,40 @@
+"""The list of queues: who rates how far; invitations made and taken back."""
+
+from typing import Any
+
+from cai_app.workbench import Workbench
+from components.replies import text
+from components.shared import person, role
+
+
+def overview(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any]:
+    """Every queue with everybody who rates it, and what may be done here."""
+    if role(workbench) != "owner":
+        return {"queues": [], "me": "", "state": "visitor"}
+    spotchecks = workbench.spotchecks
+    found = [one.model_dump(mode="json") for one in spotchecks.queues()]
+    labelled = bool(found) or bool(spotchecks.raters())
+    return {
+        "queues": found,
+        "me": person(who),
+        "state": "ready" if labelled else "unlabelled",
+        "invites": bool(spotchecks.login),
+    }
+
+
+def invite(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any]:
+    """A link for one rater, told this once, and the list as it is now."""
+    made = workbench.spotchecks.invite(text(asked, "queue"), text(asked, "rater"))
+    link = {"rater": made.rater, "path": made.path, "expires": made.expires.isoformat()}
+    return {**overview(workbench, asked, who), "link": link}
+
+
+def revoke(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any]:
+    """Take a link back, and the list as it is now."""
+    workbench.spotchecks.revoke(text(asked, "queue"), text(asked, "rater"))
+    return overview(workbench, asked, who)
+
+
+def percent(share: float) -> str:
+    """A chance as people read it."""
+    return f"{100 * share:.3g} %"
