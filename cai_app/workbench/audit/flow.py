@@ -3,6 +3,7 @@
 from cai_app.errors import InputError
 from cai_app.records import AuditOptions, AuditReport, Blind, Comparison, Queue, Rater
 from cai_app.settings import Settings
+from cai_app.workbench.audit.inviting import Spotchecks
 from cai_app.workbench.audit.kept import Audits
 from cai_app.workbench.audit.rating import Rating
 from cai_app.workbench.audit.reading import Cell
