@@ -61,7 +61,7 @@ class Engine:
         self.tree = PrefixTree(cache_bytes)
         on_gpu = self.device.type == "cuda"
         self.slice_tokens = 8192 if on_gpu else 2048  # of one forward pass: bounds a live stall
-        # Where rows are only read: what fits a CPU's cache is read faster, a GPU wants much at once.
+        # Where rows are only read: a batch that fits a CPU's cache is read faster.
         self.read_tokens = 8192 if on_gpu else 1024
         self.most_rows = 128 if on_gpu else 32
         self.batch_bytes = 8 * 2**30 if on_gpu else 2**29  # of keys and values in a batch
