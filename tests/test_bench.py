@@ -8,7 +8,8 @@ import tiny
 
 from cai_app import bench
 from cai_app.bench import page, rows, volume
-from cai_app.bench.sides import Ours, Plain, weights_of
+from cai_app.bench.plain import Plain, make_preference, weights_of
+from cai_app.bench.sides import Ours
 from cai_app.errors import InputError
 from cai_app.records import Prompt
 from cai_app.settings import Settings
@@ -37,24 +38,38 @@ def asked(n: int = 3) -> list[Prompt]:
 
 
 def test_both_sides_write_the_same(sides: tuple[Ours, Plain]) -> None:
-    ours, plain = (side.write(asked()).made for side in sides)
+    ours, plain = (side.write(asked()) for side in sides)
     assert len(ours) == 3 and ours == plain
 
 
-def test_both_sides_begin_with_the_same_token(sides: tuple[Ours, Plain]) -> None:
-    ours, plain = (side.first(asked()[0]).made for side in sides)
-    assert ours == plain
+def test_both_sides_write_the_same_to_who_watches(sides: tuple[Ours, Plain]) -> None:
+    ours, plain = (side.write_one(asked()[0]) for side in sides)
+    assert ours and ours == plain
 
 
 def test_both_sides_give_the_same_chances(sides: tuple[Ours, Plain]) -> None:
-    ours, plain = (side.chances(asked()).made for side in sides)
+    sides[1].rows = None
+    ours, plain = (side.chances(asked()) for side in sides)
     assert len(ours) == 6 and all(0 <= p <= 1 for p in ours)
-    assert ours == pytest.approx(plain, rel=1e-3)
+    assert ours == pytest.approx(plain, abs=1e-4)
+    assert sides[1].rows is not None  # the fastest was found
+
+
+def test_both_sides_give_the_same_scores(sides: tuple[Ours, Plain], tmp_path: Path) -> None:
+    ours, plain = sides
+    adapter = make_preference(plain.folder, tmp_path)
+    plain.prefer(adapter)
+    ours.prefer(f"hf:{plain.folder}@{adapter}", Settings(home=tmp_path / "home"))
+    texts = [tiny.TEXT[:n] for n in (40, 150, 90, 250)]
+    found = ours.scores(texts, 1)
+    assert max(found) - min(found) > 1e-3 and 0.01 < min(found) < max(found) < 0.99
+    for size in (1, 3):
+        assert plain.scores(texts, size) == pytest.approx(found, abs=1e-4)
 
 
 def test_two_at_once_get_what_each_would_get_alone(sides: tuple[Ours, Plain]) -> None:
     first, second = asked(2)
-    alone = sides[1].write([first]).made + sides[1].write([second]).made
+    alone = sides[1].write([first]) + sides[1].write([second])
     assert sides[0].second(first, second).made == sides[1].second(first, second).made == alone
 
 
@@ -62,7 +77,17 @@ def test_the_adapter_is_not_left_out(
     spec: str, sides: tuple[Ours, Plain], settings: Settings
 ) -> None:
     bare = Plain(spec.partition("@")[0], settings)
-    assert bare.chances(asked()).made != pytest.approx(sides[1].chances(asked()).made, rel=1e-3)
+    assert bare.chances(asked()) != pytest.approx(sides[1].chances(asked()), rel=1e-3)
+
+
+def test_every_row_of_the_table_has_its_parts(settings: Settings) -> None:
+    cases = bench.table(settings, 2)
+    assert len({case.row for case in cases}) == len(cases) == 9
+    assert all(len(case.inputs) == 3 for case in cases)
+    assert [sum(map(len, case.inputs[1:])) for case in cases[:2]] == [200, 200]
+    assert [sum(map(len, case.inputs[1:])) for case in cases[-2:]] == [1000, 1000]
+    with pytest.raises(InputError, match="--repeats may be 39"):
+        bench.table(settings, 40)
 
 
 def test_a_row_holds_when_fast_enough_and_equal() -> None:
@@ -78,12 +103,19 @@ def test_a_row_holds_when_fast_enough_and_equal() -> None:
 def test_every_row_carries_the_promised_fields(
     sides: tuple[Ours, Plain], spec: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def short(settings: Settings) -> list[bench.Case]:
-        return [bench.Case("chances", 0, lambda side, text: side.chances(asked()))]
+    def short(settings: Settings, repeats: int) -> list[bench.Case]:
+        return [
+            bench.Case(
+                "chances",
+                0,
+                [asked(1), *[asked()] * repeats],
+                lambda side, some: bench.timed(lambda: side.chances(some)),
+            )
+        ]
 
     monkeypatch.setattr(bench, "table", short)
     monkeypatch.setattr(page, "measure", lambda settings: (1.0, None))
-    monkeypatch.setattr(rows, "measure", lambda: [("1 row: newest", 0.4, 0.3)])
+    monkeypatch.setattr(rows, "measure", lambda: [("200 runs listed", 0.4, 0.3)])
     monkeypatch.setattr(volume, "IMPORTED", 20)
     monkeypatch.setattr(volume, "LABELLED", 4)
     found_rows = {row.row: row for row in bench.run(settings, backend=spec, repeats=1)}
@@ -91,13 +123,31 @@ def test_every_row_carries_the_promised_fields(
         "row", "ours_s", "theirs_s", "ratio", "target", "equal", "max_diff", "peak_mb",
     }  # fmt: skip
     assert found_rows["page usable"].ours_s is None
-    assert found_rows["1 row: newest"].holds is False
+    assert found_rows["200 runs listed"].holds is False
     assert all(
         found_rows[row].ours_s for row in ("20 pairs imported", "4 pairs labelled, both orders")
     )
+    assert found_rows[bench.CLICK].peak_mb
     found = found_rows["chances"]
-    assert found.equal and found.max_diff is not None and found.max_diff < 1e-3
+    assert found.peak_mb
+    assert found.equal and found.max_diff is not None and found.max_diff < 1e-4
     assert found.theirs_s and found.ours_s and found.ratio == found.theirs_s / found.ours_s
+
+
+def test_one_row_is_measured_alone(
+    spec: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: object) -> None:
+        raise AssertionError("was not asked for")
+
+    for module in (page, rows, volume):
+        name = "measure_label" if module is volume else "measure"
+        monkeypatch.setattr(module, name, never)
+    monkeypatch.setattr(volume, "measure_import", lambda settings: 2.0)
+    (row,) = bench.run(settings, backend=spec, only="Imported")
+    assert row.row == volume.import_row() and row.holds
+    with pytest.raises(InputError, match="no row has 'wings' in its name; rows: page answers;"):
+        list(bench.run(settings, backend=spec, only="wings"))
 
 
 def test_an_endpoint_has_nothing_to_compare(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from cai_app.errors import InputError
 from cai_app.jobs import config, control, find, read
 from cai_app.records import Comparison, GenerateOptions, RunInfo, Transcript
 from cai_app.settings import Settings
-from cai_app.work import checkpoints, generate, program, progress
+from cai_app.work import batches, checkpoints, generate, program, progress
 from cai_app.work.progress import Run, Stopped
 from cai_app.workbench import generation
 
@@ -29,7 +29,7 @@ class Killed(BaseException):
 def no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs stay queued: here the worker is called by hand, in this process."""
     monkeypatch.setattr(control, "_queued", lambda _, path: read(path))
-    monkeypatch.setattr(generate, "CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr(batches, "CHECKPOINT_EVERY", 0.0)
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def test_changed_templates_stop_a_run_from_going_on(
     settings: Settings, backend: toy.ToyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = new(settings)
-    monkeypatch.setattr(generate.prompts, "template_hash", lambda: "0" * 16)
+    monkeypatch.setattr(batches.prompts, "template_hash", lambda: "0" * 16)
     info = work(path)
     assert "the template hash was" in (info.error or "")
 

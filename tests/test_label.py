@@ -28,7 +28,7 @@ from cai_app.records import (
 )
 from cai_app.settings import Settings
 from cai_app.store import Store, ingest_finished, judging
-from cai_app.work import label, program
+from cai_app.work import batches, label, program
 from cai_app.work.distribution import Distribution
 from cai_app.workbench import labelling
 
@@ -57,7 +57,7 @@ class Judge(toy.ToyBackend):
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs stay queued: here the worker is called by hand."""
     monkeypatch.setattr(control, "_queued", lambda _, path: read(path))
-    monkeypatch.setattr(label, "CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr(batches, "CHECKPOINT_EVERY", 0.0)
 
 
 @pytest.fixture

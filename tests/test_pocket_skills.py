@@ -24,9 +24,7 @@ LEAST = {
     "judge_new_wording": 0.9,
     "judge_follows_principle": 0.9,
 }
-# What the shipped weights miss; the model card says by how much. Naming the right act misses too,
-# but has too few cases in a run this short to be told from luck.
-MISSED: set[str] = set()
+# Naming the right act has too few cases in a run this short to be told from luck.
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +36,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     backend.close()
 
 
-def expected(key: str) -> Any:
-    missed = pytest.mark.xfail(
-        key in MISSED, reason="pocket is not trained enough yet", strict=True
-    )
-    return pytest.param(key, marks=missed)
-
-
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("key", [expected(key) for key in LEAST])
+@pytest.mark.parametrize("key", list(LEAST))
 def test_pocket_does_it_four_times_out_of_five(scores: dict[str, Any], key: str) -> None:
     assert scores[key]["value"] >= LEAST[key], scores[key]

@@ -31,7 +31,9 @@ def choice_logprobs(
         same = [n for n, other in enumerate(tails) if other == options]
         for group in engine.groups([encoded[n] for n in same]):
             path = yield from engine.prefix(key, group.path)
-            for batch in engine.batches(group, sum(map(len, options))):
+            for batch in engine.batches(
+                group, sum(map(len, options)), most_tokens=engine.read_tokens
+            ):
                 scores = _choice_batch(engine, key, path, [group.rests[n] for n in batch], options)
                 for n, row in zip(batch, scores.tolist(), strict=True):
                     results[same[group.members[n]]] = tuple(row)
@@ -92,7 +94,7 @@ def token_logprobs(
     parts = [(*chunks[:-2], chunks[-2] + chunks[-1]) for chunks in whole]
     for group in engine.groups(parts):
         path = yield from engine.prefix(key, group.path)
-        for batch in engine.batches(group, 0):
+        for batch in engine.batches(group, 0, most_tokens=engine.read_tokens):
             wanted = [tails[group.members[n]] for n in batch]
             scores = _token_batch(engine, key, path, _part(group, batch), wanted, top_k)
             for n, row in zip(batch, scores, strict=True):
@@ -164,7 +166,7 @@ def score(engine: Engine, key: Key, texts: Sequence[str]) -> Generator[None, Non
     results = [0.0] * len(texts)
     decoder = engine.model.get_decoder()
     everything = Group((), list(range(len(rows))), rows)
-    for batch in engine.batches(everything, 0):
+    for batch in engine.batches(everything, 0, most_tokens=engine.read_tokens):
         longest = max(len(rows[n]) for n in batch)
         # Padded on the right: causal attention never looks there, so no mask is needed.
         ids = engine.tensor([[*rows[n], *[0] * (longest - len(rows[n]))] for n in batch])

@@ -20,6 +20,8 @@ from cai_app.errors import InputError
 from cai_app.records import Record
 from cai_app.settings import Settings
 
+__all__ = ["CLICK", "Case", "Row", "run", "table", "timed"]
+
 # The largest difference of a probability that counts as equal: float32 on CPU, bf16 on a GPU.
 SAME = {"cpu": 1e-4, "cuda": 5e-3}
 CLICK = "first token after a click"

@@ -7,41 +7,31 @@ every prompt has its own seeds, so a resumed run writes exactly the rows of an u
 import hashlib
 import logging
 import sys
-import time
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
-from cai_app import constitution as constitutions
-from cai_app import files, prompts
+from cai_app import files
 from cai_app.backends import open_backend
 from cai_app.backends.base import Backend
-from cai_app.constitution import Constitution
 from cai_app.critique import Batch, ChainConfig, run_many
 from cai_app.errors import CaiError
 from cai_app.records import Comparison, GenerateOptions, Record, Response, Step, Transcript
-from cai_app.work import checkpoints
+from cai_app.work.batches import Saver, constitution_of, write_all
 from cai_app.work.program import main
 from cai_app.work.progress import Run, Stopped
 
 log = logging.getLogger(__name__)
 
 OUTPUTS = ("outputs.jsonl", "rejected.jsonl")
-# Less often than this, nothing is lost that a few seconds cannot write again.
-CHECKPOINT_EVERY = 2.0  # seconds
 
 
 def generate(run: Run) -> None:
     """Write outputs.jsonl (responses, comparisons, transcripts) and rejected.jsonl."""
     run.hold_device()
     job = Job(run)
-    try:
-        run.set("running", unit="texts", outputs=OUTPUTS)
-        job.report(job.first)
-        for number in range(job.first, len(job.prompts), job.options.batch):
-            job.write(number)
-    finally:
-        job.backend.close()
+    run.set("running", unit="texts", outputs=OUTPUTS)
+    write_all(job, len(job.prompts), job.options.batch)
 
 
 _NOTHING: tuple[tuple[Step, ...], ...] = ()
@@ -53,24 +43,17 @@ class Job:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.options = GenerateOptions(**run.config.options)
-        snapshot = run.input("inputs.constitution.yaml")
-        self.constitution: Constitution = constitutions.parse(
-            snapshot.read_text(encoding="utf-8"), snapshot.name
-        )
-        run.check_same("template_hash", prompts.template_hash())
-        ref = self.constitution.ref
-        run.check_same("constitution", f"{ref.name}@{ref.hash}")
+        self.constitution = constitution_of(run)
         rows, _ = files.read_rows(run.input("inputs.prompts.jsonl"))
         self.prompts: list[str] = [row["prompt"] for row in rows]
         self.counts = dict.fromkeys(
             ("responses", "comparisons", "transcripts", "identical", "rejected", "tokens"), 0
         )
         self.first, self.partial = 0, _NOTHING
-        state = checkpoints.restore(run.path, OUTPUTS)
-        if state is not None:
+        self._saver = Saver(run, OUTPUTS)
+        if (state := self._saver.restored) is not None:
             self.first, self.counts = state["first"], state["counts"]
             self.partial = tuple(tuple(map(Step.model_validate, row)) for row in state["partial"])
-        self._saved = time.monotonic()
         self.backend: Backend = open_backend(self.options.backend, run.settings)
 
     def write(self, first: int) -> None:
@@ -146,13 +129,11 @@ class Job:
         )
 
     def _save(self, first: int, partial: Sequence[Sequence[Step]], *, due: bool = False) -> None:
-        """A checkpoint, unless the last one is only a moment old."""
-        if not due and time.monotonic() - self._saved < CHECKPOINT_EVERY:
-            return
-        steps = [[step.model_dump(mode="json") for step in row] for row in partial]
-        state = {"first": first, "counts": self.counts, "partial": steps}
-        checkpoints.save(self.run.path, state, outputs=OUTPUTS)
-        self._saved = time.monotonic()
+        def state() -> dict[str, Any]:
+            steps = [[step.model_dump(mode="json") for step in row] for row in partial]
+            return {"first": first, "counts": self.counts, "partial": steps}
+
+        self._saver.save(state, due=due)
 
     def _rows(self, found: Sequence[Transcript]) -> list[dict[str, Any]]:
         """The rows of one prompt, and their counts."""

@@ -9,19 +9,16 @@ import hashlib
 import json
 import logging
 import sys
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from cai_app import constitution as constitutions
 from cai_app import files, judge, prompts
 from cai_app.backends import adapter_hash, open_backend
 from cai_app.backends.base import Backend
-from cai_app.constitution import Constitution
 from cai_app.errors import CaiError
 from cai_app.records import Label, LabelOptions, PrincipleVerdict, Rater
-from cai_app.work import checkpoints
+from cai_app.work.batches import Saver, constitution_of, write_all
 from cai_app.work.distribution import Distribution
 from cai_app.work.program import main
 from cai_app.work.progress import Run, Stopped
@@ -29,21 +26,14 @@ from cai_app.work.progress import Run, Stopped
 log = logging.getLogger(__name__)
 
 OUTPUTS = ("outputs.jsonl",)
-# Less often than this, nothing is lost that a few seconds cannot write again.
-CHECKPOINT_EVERY = 2.0  # seconds
 
 
 def label(run: Run) -> None:
     """Write outputs.jsonl: labels, and comparisons that the store does not know yet."""
     run.hold_device()
     job = Job(run)
-    try:
-        run.set("running", unit="comparisons", outputs=OUTPUTS)
-        job.report(job.first)
-        for number in range(job.first, len(job.pairs), job.options.batch):
-            job.write(number)
-    finally:
-        job.backend.close()
+    run.set("running", unit="comparisons", outputs=OUTPUTS)
+    write_all(job, len(job.pairs), job.options.batch)
 
 
 class Job:
@@ -52,28 +42,22 @@ class Job:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.options = LabelOptions(**run.config.options)
-        snapshot = run.input("inputs.constitution.yaml")
-        self.constitution: Constitution = constitutions.parse(
-            snapshot.read_text(encoding="utf-8"), snapshot.name
-        )
-        ref, adapter = self.constitution.ref, adapter_hash(self.options.backend, run.settings)
-        run.check_same("template_hash", prompts.template_hash())
-        run.check_same("constitution", f"{ref.name}@{ref.hash}")
+        self.constitution = constitution_of(run)
+        adapter = adapter_hash(self.options.backend, run.settings)
         run.check_same("adapter_hash", adapter or "none")
         self.pairs, _ = files.read_rows(run.input("inputs.pairs.jsonl"))
         self.seen = Distribution()
         self.first = 0
-        state = checkpoints.restore(run.path, OUTPUTS)
-        if state is not None:
+        self._saver = Saver(run, OUTPUTS)
+        if (state := self._saver.restored) is not None:
             self.first, self.seen = state["first"], Distribution.of(state["seen"])
-        self._saved = time.monotonic()
         self.time = datetime.fromtimestamp(run.config.created, UTC)
         self.backend: Backend = open_backend(self.options.backend, run.settings)
         self.rater = Rater(
             kind="ai",
             backend=self.backend.spec,
             adapter_hash=adapter,
-            constitution=ref,
+            constitution=self.constitution.ref,
             template_hash=prompts.template_hash(),
             few_shot=self.options.few_shot,
             cot=self.options.cot,
@@ -140,12 +124,7 @@ class Job:
         return {"type": "label", **json.loads(made.model_dump_json(exclude_none=True))}
 
     def _save(self, first: int, *, due: bool) -> None:
-        """A checkpoint, unless the last one is only a moment old."""
-        if not due and time.monotonic() - self._saved < CHECKPOINT_EVERY:
-            return
-        state = {"first": first, "seen": self.seen.state()}
-        checkpoints.save(self.run.path, state, outputs=OUTPUTS)
-        self._saved = time.monotonic()
+        self._saver.save(lambda: {"first": first, "seen": self.seen.state()}, due=due)
 
 
 def judge_config(options: LabelOptions) -> judge.JudgeConfig:
