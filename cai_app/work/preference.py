@@ -80,7 +80,9 @@ def _finish(
         facts["adapter_hash"] = folders.adapter_hash(fresh)
         half = "" if len(data.parts) == 1 else (", first half" if number == 0 else ", other half")
         title = f"{options.name or 'Preference model'}{half}"
-        said = about(found, options, base=_base_path(options, opened))
+        ends = opened.tokenizer.eos_token_id
+        pads = base.model.config.get_text_config().pad_token_id not in (None, ends)
+        said = about(found, options, base=_base_path(opened), pads=pads)
         complete(run, fresh, facts, title=title, about=said)
         if number:
             shutil.rmtree(run.path / TEST, ignore_errors=True)
@@ -104,7 +106,7 @@ def _policy(run: Run) -> str:
     return run.config.provenance.get("policy", "none")
 
 
-def _base_path(options: PreferenceOptions, opened: Opened) -> str:
+def _base_path(opened: Opened) -> str:
     """The base as a card's reader finds it: no path of this machine for a shipped one."""
     if opened.label.startswith("pocket-"):
         return f"data/pocket/{opened.label.removeprefix('pocket-')}"
