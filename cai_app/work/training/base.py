@@ -102,7 +102,6 @@ def _with_adapter(model: Any, start: Path | None, options: TrainOptions, label: 
         except (RuntimeError, ValueError, KeyError) as error:
             first = str(error).splitlines()[0]
             raise BackendError(f"adapter {start} does not fit {label}: {first}") from error
-    wrapped.peft_config["default"].base_model_name_or_path = label
     float32(wrapped)
     return wrapped
 

@@ -43,6 +43,7 @@ def finish(
         return folder
     fresh = run.path / f".{ADAPTER}"
     shutil.rmtree(fresh, ignore_errors=True)
+    opened.model.peft_config["default"].base_model_name_or_path = opened.label
     with explained_disk(folder):
         opened.model.save_pretrained(
             str(fresh), selected_adapters=["default"], save_embedding_layers=False

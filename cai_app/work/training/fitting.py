@@ -36,11 +36,15 @@ _NAMES: dict[str, str | None] = {
     "learning_rate": "lr",
     "eval_loss": "held_out_loss",
     "num_input_tokens_seen": "tokens",
+    "train_tokens_per_second": "tokens_per_s",
+    "rewards_accuracies": "accuracy",
+    "rewards_margins": "margin",
     **dict.fromkeys(
         (
             "eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "total_flos",
             "train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss",
-            "eval_num_tokens",
+            "num_tokens", "eval_num_tokens", "logits_chosen", "logits_rejected", "logps_chosen",
+            "logps_rejected", "entropy", "mean_token_accuracy",
         )
     ),
 }  # fmt: skip
@@ -112,6 +116,7 @@ class Saving:
 def _adopt(run: Path, made: Path) -> None:
     """Take over a checkpoint that the trainer has written, with a hash of every file."""
     with checkpoints.writing(run, outputs=CUT) as folder:
+        (made / "training_args.bin").unlink(missing_ok=True)  # pickled, and never read
         for path in sorted(made.iterdir()):
             path.rename(folder / path.name)
         known = {
@@ -271,11 +276,15 @@ class _Watch:
 def _named(logs: dict[str, Any]) -> dict[str, float]:
     """The numbers of a log entry under the names that curves have."""
     found: dict[str, float] = {}
-    for name, value in logs.items():
-        known = _NAMES.get(name, name.replace("eval_", "held_out_").replace("/", "_"))
-        if known is not None and isinstance(value, int | float):
-            found[known] = float(value)
-    return {} if set(found) <= {"epoch", "tokens"} else found
+    for given, value in logs.items():
+        plain = given.replace("/", "_")
+        held_out = plain.startswith("eval_") and plain not in _NAMES
+        bare = plain.removeprefix("eval_") if held_out else plain
+        known = _NAMES.get(bare, bare)
+        if known is not None and isinstance(value, int | float | str):
+            with contextlib.suppress(ValueError):
+                found[f"held_out_{known}" if held_out else known] = float(value)
+    return {} if set(found) <= {"epoch", "tokens", "tokens_per_s"} else found
 
 
 def _is_number(numbers: dict[str, float]) -> str | None:

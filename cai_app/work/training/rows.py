@@ -67,7 +67,8 @@ def split(
 ) -> tuple[list[T], list[T]]:
     """Rows to train on, and held-out ones: whole prompts, by a hash, so that a prompt is on one
     side only; at most 200 rows are held out."""
-    kept, out = [], []
+    kept: list[T] = []
+    out: list[T] = []
     for row in rows:
         digest = hashlib.sha256(f"held out {seed} {key(row)}".encode()).digest()
         held = int.from_bytes(digest[:4], "big") / 2**32 < share

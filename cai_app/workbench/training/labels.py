@@ -4,6 +4,7 @@ Rows keep p as it was given; clamps, thresholds and mixing belong to whoever tra
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from cai_app.errors import InputError
@@ -91,7 +92,7 @@ def gather(options: DpoOptions, sources: Sources) -> Gathered:
         raise InputError(f"all {even} labels are within margin {options.margin} of even; lower it")
     pairs = [_ordered(row) for row in clear]
     return Gathered(
-        inputs={ROWS: lines(drawn(pairs, seed=options.seed, key=_key, limit=None))},
+        inputs={ROWS: lines(drawn(pairs, seed=options.seed, key=pair_key, limit=None))},
         rows=len(pairs),
         counts=dict(Counter(row["kind"] for row in pairs)),
         texts=[
@@ -105,7 +106,8 @@ def gather(options: DpoOptions, sources: Sources) -> Gathered:
     )
 
 
-def _key(row: Row) -> str:
+def pair_key(row: Mapping[str, Any]) -> str:
+    """What tells a pair from others, for the draw."""
     return f"{row['kind']} {row['prompt']} {row['chosen']} {row['rejected']}"
 
 
