@@ -14,7 +14,7 @@ from typing import Any
 from cai_app import files
 from cai_app.backends import folders, locate
 from cai_app.records.rewards import PreferenceOptions
-from cai_app.work import checkpoints
+from cai_app.work.learner import begun
 from cai_app.work.one_base import OneBase, of_run
 from cai_app.work.pm_card import about, results
 from cai_app.work.pm_data import Data, gather
@@ -23,6 +23,7 @@ from cai_app.work.program import main
 from cai_app.work.progress import Run
 from cai_app.work.training.base import Opened
 from cai_app.work.training.finishing import card_facts, complete
+from cai_app.work.training.processes import join, wait, world
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,12 @@ SCALED_ON = 128  # samples of the start policy
 def preference(run: Run) -> None:
     """Write adapter/ (and test_pm/ of a split) with scale and card, and measured.json."""
     run.hold_device()
+    join()
     options = PreferenceOptions(**run.config.options)
     run.set("running", unit="steps", outputs=OUTPUTS)
     data = gather(run, options)
     base, opened = of_run(run, options)
-    state = checkpoints.restore(run.path, (METRICS,)) or {"part": 0, "step": 0}
+    state = begun(run, (METRICS,)) or {"part": 0, "step": 0}
     steps = [steps_of(len(part), options) for part in data.parts]
     for number in range(state["part"], len(data.parts)):
         fit = Fit(run, options, base, opened, data, number, sum(steps))
@@ -47,7 +49,9 @@ def preference(run: Run) -> None:
             fit.restore(state["step"])
         fit.run_through(steps[number])
         fit.keep(_part(run, number))
-    _finish(run, options, base, opened, data)
+    if world().first:
+        _finish(run, options, base, opened, data)
+    wait()
 
 
 def _part(run: Run, number: int) -> Path:
