@@ -61,7 +61,7 @@ def work(path: Path, worker: Callable[[Run], None]) -> None:
         run.set("done")
 
 
-def pm_run(settings: Settings, **values: Any) -> Path:
+def pm_run(settings: Settings, *, policy: str = "helpful", **values: Any) -> Path:
     """A preference run on `rows`."""
     chosen = {"start": "none", "batch": 8, "max_tokens": 300, "rank": 4, "lr": 1e-2, **values}
     lines = "".join(json.dumps(row) + "\n" for row in rows()).encode()
@@ -70,7 +70,7 @@ def pm_run(settings: Settings, **values: Any) -> Path:
         "preference",
         PreferenceOptions.of(chosen),
         inputs={"inputs.rows.jsonl": lines},
-        provenance={"policy": "helpful"},
+        provenance={"policy": policy},
     )
 
 

@@ -1,4 +1,4 @@
-"""Preference models and RL where it takes long: quality on pocket, real kills, two processes, memory.
+"""Preference models and RL where it takes long: quality, real kills, two processes, memory.
 
 Each is a real worker in a process of its own.
 """
