@@ -3,7 +3,8 @@
 app -> commands (to serve them) -> workbench; app -> components -> workbench
   -> store, jobs, spotcheck, critique, judge, contexts, agreement, ratings, formats
   -> backends, prompts, constitution -> records, errors, settings, files, strict_yaml
-work, pocket, bench -> the last three groups without store and jobs; bench measures those too
+work, pocket, bench -> the last three groups without store and jobs; bench measures those too,
+  and work asks pocket for its world and its reference rule
 """
 
 import ast
@@ -32,7 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands": UPPER | PROGRAMS,
     "workbench": MODEL | DOMAIN | FILES,
     **dict.fromkeys(DOMAIN | FILES, MODEL),
-    **dict.fromkeys(PROGRAMS - {"bench"}, MODEL | DOMAIN),
+    "pocket": MODEL | DOMAIN,
+    # The toy world's requests and its reference rule are what runs on pocket are measured by.
+    "work": MODEL | DOMAIN | {"pocket"},
     "bench": MODEL | DOMAIN | FILES,
     **dict.fromkeys(MODEL - BASE, BASE),
     # Within the lowest group: settings are a record, and all may raise errors.

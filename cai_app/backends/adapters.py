@@ -1,7 +1,9 @@
 """LoRA adapters by name on one shared base (PEFT), switched between steps of the decode loop."""
 
+import contextlib
 import functools
 import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,73 @@ class Adapters:
             self.use(None)
         return key
 
+    def learn(self, key: Key, lora: Any, start: Path | None = None) -> list[torch.nn.Parameter]:
+        """Add an adapter to be trained under this key, a copy of `start` or a new one of `lora`
+        (a LoraConfig); returns its weights, float32: RL-sized updates vanish below bf16."""
+        with torch.inference_mode(False), torch.no_grad():
+            if start is not None:
+                self._inject(start, key)
+            else:
+                self._inject_new(lora, key)
+        found = []
+        for path, weight in self.model.named_parameters():
+            weight.requires_grad_(mine := f".{self._names[key]}." in path)
+            if mine:
+                weight.data = weight.data.float()
+                found.append(weight)
+        self.active = None
+        self._switch(None)
+        return found
+
+    def _inject_new(self, lora: Any, key: Key) -> None:
+        from peft import inject_adapter_in_model
+
+        name = f"a{len(self._names)}"
+        inject_adapter_in_model(lora, self.model, name)
+        self._names[key] = name
+        if self.unpacked:
+            self._merge(key, name)
+
+    def refresh(self, key: Key) -> None:
+        """Read an adapter's weights again after they were trained."""
+        if self.unpacked:
+            with torch.no_grad():
+                self._merge(key, self._names[key])
+            if self.active == key:
+                self._point(key)
+
+    @contextlib.contextmanager
+    def training(self, key: Key) -> Iterator[None]:
+        """Within, the model computes with this adapter so that its weights get gradients; backward
+        belongs inside too, as it computes layers anew where activations would take much memory."""
+        before, name = self.active, self._names[key]
+        if self.unpacked:
+            self._point(None)
+            for path, layer in self._linears.items():
+                if name in getattr(layer, "lora_A", {}):
+                    layer.lora_dropout[name].train()
+                    layer.__dict__["forward"] = _low_rank(layer, name, self._base[path])
+        else:
+            for layer in self._linears_with_lora():
+                layer.enable_adapters(True)
+                layer.set_adapter([name])
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+            self.model.train()
+        try:
+            yield
+        finally:
+            self.model.eval()
+            self._switch(before)
+
+    def tensors(self, key: Key) -> dict[str, torch.Tensor]:
+        """An adapter's weights under the names that PEFT files give them, less their prefix."""
+        name = f".{self._names[key]}."
+        return {
+            path.replace(name, "."): weight.detach().cpu().clone().contiguous()
+            for path, weight in self.model.named_parameters()
+            if name in path
+        }
+
     def _inject(self, folder: Path, key: Key) -> None:
         from peft import PeftConfig, inject_adapter_in_model, set_peft_model_state_dict
         from safetensors.torch import load_file
@@ -100,8 +169,10 @@ class Adapters:
 
     def use(self, key: Key) -> None:
         """Make an adapter (or the base alone) the active one; free when it already is."""
-        if key == self.active:
-            return
+        if key != self.active:
+            self._switch(key)
+
+    def _switch(self, key: Key) -> None:
         if self.unpacked:
             self._point(key)
         else:
@@ -146,6 +217,19 @@ def linears(model: Any) -> dict[str, Any]:
         if type(inner).__name__ == "Linear4bit":
             found[path] = module
     return found
+
+
+def _low_rank(
+    layer: Any, name: str, weight: torch.Tensor
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A wrapped layer's forward on unpacked weights, with the adapter apart so that it learns."""
+    down, up, scale = layer.lora_A[name], layer.lora_B[name], layer.scaling[name]
+    drop, bias = layer.lora_dropout[name], layer.get_base_layer().bias
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return F.linear(x, weight, bias) + up(down(drop(x))) * scale
+
+    return forward
 
 
 def unpacked(layer: Any) -> torch.Tensor:

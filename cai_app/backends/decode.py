@@ -50,6 +50,14 @@ def generate(
     engine: Engine, key: Key, prompts: Sequence[Prompt], sampling: Sequence[Sampling]
 ) -> Generator[None, None, list[Completion]]:
     """Write one completion a prompt, batched behind shared prefixes, in length order."""
+    rows = yield from write(engine, key, prompts, sampling)
+    return [row.completion() for row in rows]
+
+
+def write(
+    engine: Engine, key: Key, prompts: Sequence[Prompt], sampling: Sequence[Sampling]
+) -> Generator[None, None, list[Row]]:
+    """`generate`, with each row's tokens beside its text, for training on them."""
     encoded = [engine.codec.encode(prompt) for prompt in prompts]
     lengths = [sum(map(len, chunks)) for chunks in encoded]
     for length in lengths:
@@ -64,7 +72,7 @@ def generate(
         for batch in engine.batches(group, extra):
             members = [rows[group.members[n]] for n in batch]
             yield from _run(engine, key, path, _part(group, batch), members)
-    return [row.completion() for row in rows]
+    return rows
 
 
 def _part(group: Group, batch: Sequence[int]) -> list[tuple[int, ...]]:

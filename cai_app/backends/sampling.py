@@ -20,6 +20,7 @@ class Row:
         """`room` is what the context window leaves for new tokens."""
         self.temperature = sampling.temperature
         self.tokens = 0
+        self.ids: list[int] = []  # what was drawn, the end token included
         self.finish: Literal["stop", "length", "cancelled"] | None = None
         self._limit = min(sampling.max_tokens, room)
         self._pieces = TextPieces(codec, prompt, sampling.stop)
@@ -36,6 +37,7 @@ class Row:
 
     def push(self, token: int) -> str:
         """Take in a token; returns text to show. Sets `finish` when the row is done."""
+        self.ids.append(token)
         if token in self._eos:
             return self.end("stop")
         self.tokens += 1

@@ -16,6 +16,7 @@ from cai_app.records.method import (
 )
 from cai_app.records.model import Completion, ModelInfo, Prompt, Sampling, TokenScore, Turn
 from cai_app.records.report import AuditOptions, AuditReport
+from cai_app.records.rewards import PreferenceOptions, RlOptions
 from cai_app.records.rows import (
     Comparison,
     Label,
@@ -63,6 +64,7 @@ __all__ = [
     "OptionInfo",
     "Options",
     "OrderVerdict",
+    "PreferenceOptions",
     "PreferencePrinciple",
     "Preset",
     "PrincipleVerdict",
@@ -72,6 +74,7 @@ __all__ = [
     "Rater",
     "Record",
     "Response",
+    "RlOptions",
     "Row",
     "RunConfig",
     "RunInfo",

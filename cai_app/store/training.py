@@ -101,6 +101,29 @@ def preferences(
     return [Preference(**dict(zip(Preference.model_fields, row, strict=True))) for row in rows]
 
 
+def unscored(store: "Store", *, constitution: str | None = None) -> int:
+    """Comparisons for which no AI rater under a constitution of this name has given a number."""
+    with store.db.cursor() as cursor:
+        found = cursor.execute(
+            "SELECT count(*) FROM (SELECT l.subject FROM latest_labels l JOIN raters r "
+            "ON r.id = l.rater WHERE l.kind = 'preference' AND r.kind = 'ai' "
+            "AND ($name IS NULL OR r.constitution = $name) "
+            "GROUP BY l.subject HAVING count(l.value) = 0)",
+            {"name": constitution},
+        ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def imported(store: "Store") -> int:
+    """Human preferences that came with a file: they answer no question of a constitution."""
+    with store.db.cursor() as cursor:
+        found = cursor.execute(
+            "SELECT count(*) FROM human_answers WHERE kind = 'human' AND queue IS NULL "
+            "AND question IS NULL"
+        ).fetchone()
+    return int(found[0]) if found else 0
+
+
 def known(store: "Store") -> tuple[list[str], list[str]]:
     """Constitutions with chains, and constitutions with AI labels, by name: for telling what
     there is where nothing was found."""

@@ -4,8 +4,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cai_app.errors import InputError
-from cai_app.records import DistillOptions, DpoOptions, SftOptions, TrainOptions
-from cai_app.workbench.training import answers, labels, preambles
+from cai_app.records import (
+    DistillOptions,
+    DpoOptions,
+    PreferenceOptions,
+    RlOptions,
+    SftOptions,
+    TrainOptions,
+)
+from cai_app.workbench.training import answers, labels, preambles, rewards
 from cai_app.workbench.training.gathering import Gathered, Sources
 
 
@@ -24,6 +31,18 @@ KINDS: dict[str, Kind] = {
         answers.gather,
         "SL-CAI, or helpful",
         "Fine-tune on answers: revised ones make SL-CAI, helpful ones the helpful model.",
+    ),
+    "preference": Kind(
+        PreferenceOptions,
+        rewards.gather_pairs,
+        "Preference model",
+        "Learn from labels which of two answers is better: what RL is rewarded by.",
+    ),
+    "rl": Kind(
+        RlOptions,
+        rewards.gather_prompts,
+        "RL-CAI",
+        "Write, be scored by a preference model, do more of what scored well, stay near the start.",
     ),
     "dpo": Kind(
         DpoOptions,
