@@ -20,6 +20,7 @@ from cai_app.commands import (
     lineage,
     models,
     pocket,
+    results,
     runs,
     spotcheck,
     sql,
@@ -60,6 +61,7 @@ STORE_COMMANDS: dict[str, tuple[StoreCommand, str]] = {
         "draw AI labels for people to check, invite raters, see how far they are",
     ),
     "sql": (sql.main, "ask the store: one SELECT"),
+    "results": (results.main, "the whole method on pocket, and what the repository ships of it"),
     "backup": (backup.main, "copy the store to a new file"),
     "lineage": (lineage.main, "what something was made from, and what came of it"),
 }

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cai_app import files, judge, prompts
-from cai_app.backends import adapter_hash, open_backend
+from cai_app.backends import adapter_hash, locate, open_backend, parse_spec, trained
 from cai_app.backends.base import Backend
-from cai_app.errors import CaiError
+from cai_app.errors import CaiError, InputError
 from cai_app.records import Label, LabelOptions, PrincipleVerdict, Rater
 from cai_app.work.batches import Saver, constitution_of, write_all
 from cai_app.work.distribution import Distribution
@@ -31,6 +31,7 @@ OUTPUTS = ("outputs.jsonl",)
 def label(run: Run) -> None:
     """Write outputs.jsonl: labels, and comparisons that the store does not know yet."""
     run.hold_device()
+    check_labeller(run, LabelOptions(**run.config.options).backend)
     job = Job(run)
     run.set("running", unit="comparisons", outputs=OUTPUTS)
     write_all(job, len(job.pairs), job.options.batch)
@@ -125,6 +126,27 @@ class Job:
 
     def _save(self, first: int, *, due: bool) -> None:
         self._saver.save(lambda: {"first": first, "seen": self.seen.state()}, due=due)
+
+
+def check_labeller(run: Run, spec: str) -> None:
+    """Raises InputError, with the numbers, for a pocket adapter that has lost its judgement."""
+    if parse_spec(spec).kind != "pocket":
+        return
+    place = locate(spec, run.settings)
+    # Without a training of its own it is no model of this world: nothing is known of its judgement.
+    if place.adapter is None or not (place.base / trained.FACTS).is_file():
+        return
+    from cai_app.pocket import labeller
+
+    bare = f"{spec.partition('@')[0]}@none"
+    reason = labeller.check(
+        place.adapter,
+        place.base,
+        lambda: open_backend(spec, run.settings),
+        lambda: open_backend(bare, run.settings),
+    )
+    if reason is not None:
+        raise InputError(reason)
 
 
 def judge_config(options: LabelOptions) -> judge.JudgeConfig:
