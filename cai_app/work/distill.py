@@ -6,6 +6,7 @@ student sees the text alone and learns those 51 chances by forward KL.
 """
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -93,7 +94,10 @@ def _together(opened: Opened) -> None:
 def write_answers(run: Run, options: DistillOptions, prompts: Sequence[str], preamble: str) -> None:
     """Answers of the teacher, appended to answers.jsonl batch by batch; those there stay."""
     path = run.path / ANSWERS
-    done = len(files.read_rows(path)[0]) if path.exists() else 0
+    rows, whole = files.read_rows(path)
+    done = len(rows)
+    if path.exists():
+        os.truncate(path, whole)  # half a line is written again
     asked = [(prompt, n) for prompt in prompts for n in range(options.answers)]
     if done >= len(asked):
         return
