@@ -19,7 +19,7 @@ from rewards import pm_run, rl_run, same, silence, weights
 from cai_app import files, jobs
 from cai_app.settings import ROOT, Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 KINDS = ("preference", "rl")
 
 
