@@ -30,6 +30,7 @@ from cai_app.work.training import (
     split,
     world,
 )
+from cai_app.work.training.processes import join, wait
 from cai_app.work.training.teaching import Lesson, bucketed_kl, read_lessons, write_lessons
 
 log = logging.getLogger(__name__)
@@ -57,14 +58,15 @@ def distill(run: Run) -> None:
     options = DistillOptions(**run.config.options)
     preamble = run.input(PREAMBLE).read_text(encoding="utf-8")
     prompts = [row["prompt"] for row in files.read_rows(run.input(PROMPTS))[0]]
+    join()
     if world().first:
         write_answers(run, options, prompts, preamble)
+    wait()  # the first of several processes writes what all of them read
     opened = open_base(run, options)
-    _together(opened)
     texts = encode(run, opened, options, preamble)
     if world().first:
         write_lessons(opened, texts, run.path / TEACHER, top_k=options.top_k, check=run.check)
-    _together(opened)
+    wait()
     lessons = read_lessons(run.path / TEACHER, texts)
     kept, held_out = split(lessons, options.held_out, seed=options.seed, key=lambda one: one.prompt)
     log.info("%d texts to learn, %d held out", len(kept), len(held_out))
@@ -81,14 +83,6 @@ def distill(run: Run) -> None:
         f"{options.top_k} likeliest tokens and one bucket for the rest.",
         results=last_numbers(run),
     )
-
-
-def _together(opened: Opened) -> None:
-    """Wait for the first of several processes, which writes what all of them read."""
-    if world().size > 1:
-        from accelerate import PartialState
-
-        PartialState(cpu=opened.device.type == "cpu").wait_for_everyone()
 
 
 def write_answers(run: Run, options: DistillOptions, prompts: Sequence[str], preamble: str) -> None:
