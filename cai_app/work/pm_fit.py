@@ -57,8 +57,8 @@ class Fit:
         if not self.rows:
             raise InputError(
                 f"no pair is left to learn from ({len(data.parts[part])} of this half, "
-                f"{self.left_out.get('too long', 0)} too long); raise max_tokens, give more labels, "
-                "or do without split"
+                f"{self.left_out.get('too long', 0)} too long); raise max_tokens, give more "
+                "labels, or do without split"
             )
         self.tests = {
             name: within(pairs, options.max_tokens, self._tokens, {})
