@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from cai_app import files, jobs
-from cai_app.jobs.control import _write
 from cai_app.records import PreferenceOptions, RlOptions, TrainOptions
 from cai_app.settings import Settings
 from cai_app.work import program
@@ -40,8 +39,6 @@ def made(
     provenance: dict[str, str] | None = None,
 ) -> Path:
     """A run directory that nobody has started."""
-    id = f"20260101-000000-{kind}-{len(list((settings.home / 'runs').glob('*'))):06d}"
-    path = files.make_folder(settings.home / "runs" / id)
     asked = jobs.NewRun(
         kind=kind,
         options=options.model_dump(mode="json"),
@@ -49,8 +46,7 @@ def made(
         provenance=provenance or {},
         device=None,
     )
-    _write(path, id, 1.0, asked)
-    return path
+    return Path(jobs.start(settings, asked, hold=True).path)
 
 
 def work(path: Path, worker: Callable[[Run], None]) -> None:

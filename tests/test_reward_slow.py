@@ -16,10 +16,10 @@ import pytest
 import tiny
 from rewards import pm_run, rl_run, same, silence, weights
 
-from cai_app import files
+from cai_app import files, jobs
 from cai_app.settings import ROOT, Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 KINDS = ("preference", "rl")
 
 
@@ -195,16 +195,13 @@ def test_rl_with_its_preference_model_takes_little_more_memory_than_sft(
         {"backend": f"hf:{folder}", "start": "start", "data": "helpful", "batch": 4,
          "micro_batch": 4, "max_steps": 1, "helpful_limit": 30, "sample_every": 0},
     )  # fmt: skip
-    from cai_app import jobs
-    from cai_app.jobs.control import _write
 
     def no_store() -> Any:
         raise AssertionError("built-in answers need no store")
 
     new = training.prepare("sft", options, Sources(settings, no_store))
-    sft = files.make_folder(settings.home / "runs" / "20260101-000000-sft-000009")
-    _write(sft, sft.name, 1.0, new.model_copy(update={"device": None}))
-    assert isinstance(new, jobs.NewRun)
+    held = jobs.start(settings, new.model_copy(update={"device": None}), hold=True)
+    sft = Path(held.path)
     peaks = {}
     for kind, path in (("sft", sft), ("rl", rl)):
         ran = subprocess.run(
