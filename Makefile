@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: app test test-slow check bench format chromium
+.PHONY: app test test-slow check bench results format chromium
 .DELETE_ON_ERROR:
 
 app: $(VENV)/.ready
@@ -34,6 +34,10 @@ check: $(VENV)/.ready-dev
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m cai_app bench $(ARGS)
+
+# The whole method on pocket, in a home of its own; its adapters and a demo go into data/.
+results: $(VENV)/.ready
+	$(BIN)/python -m cai_app --home data/local/results results --ship data $(ARGS)
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix-only .

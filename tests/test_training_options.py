@@ -43,7 +43,7 @@ def test_what_cannot_be_used_is_named_with_what_can() -> None:
         training.options_of("sft", {"rate": 1})
     with pytest.raises(InputError, match="lr is 'fast', but"):
         training.options_of("sft", {"lr": "fast"})
-    with pytest.raises(InputError, match="start of 'x'|no training 'x'; choose one of sft"):
+    with pytest.raises(InputError, match="no training 'x'; choose one of sft"):
         training.options_of("x", {})
     with pytest.raises(InputError, match="NAME=VALUE"):
         training.read_settings(["lr"])

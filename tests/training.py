@@ -45,7 +45,11 @@ def prepared(settings: Settings, kind: str, **values: Any) -> jobs.NewRun:
     def no_store() -> Store:
         raise AssertionError("the store is not asked for built-in data")
 
-    return training.prepare(kind, options, Sources(settings, no_store))
+    run = training.prepare(kind, options, Sources(settings, no_store))
+    if kind == "distill":  # the shipped preamble is longer than the tiny model's window
+        preamble = b"The assistant helps.\n\nHuman: Can you help me?\n\nAssistant: Sure."
+        run = run.model_copy(update={"inputs": {**run.inputs, "inputs.preamble.txt": preamble}})
+    return run
 
 
 def made(settings: Settings, asked: jobs.NewRun) -> Path:

@@ -20,6 +20,7 @@ from cai_app.commands import (
     lineage,
     models,
     pocket,
+    results,
     runs,
     sql,
     train,
@@ -55,6 +56,7 @@ STORE_COMMANDS: dict[str, tuple[StoreCommand, str]] = {
     "train": (train.main, "train an adapter: sft, dpo, distill and others, as a run"),
     "audit": (audit.main, "hold AI labels against people's, with intervals"),
     "sql": (sql.main, "ask the store: one SELECT"),
+    "results": (results.main, "the whole method on pocket, and what the repository ships of it"),
     "backup": (backup.main, "copy the store to a new file"),
     "lineage": (lineage.main, "what something was made from, and what came of it"),
 }

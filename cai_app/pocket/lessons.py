@@ -11,9 +11,12 @@ from typing import Any
 from cai_app.pocket import replies
 from cai_app.pocket.corpus import Corpus
 from cai_app.pocket.documents import Author
+from cai_app.pocket.replies import Reply
 from cai_app.pocket.shipped import shipped_texts
+from cai_app.pocket.world import Scene
 
 _HARMFUL_SHARE = 0.3  # of the helpfulness comparisons
+_REFUSED_SHARE = 0.2  # of the replies to harmless requests in them
 
 
 def answers(count: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -35,7 +38,7 @@ def preferences(count: int, seed: int) -> Iterator[dict[str, Any]]:
     while len(seen) < count:
         harmful = author.rng.random() < _HARMFUL_SHARE
         scene = author.world.scene(author.rng, harmful=harmful)
-        first, second = (replies.any_reply(author.world, scene, author.rng) for _ in range(2))
+        first, second = (_reply(author, scene) for _ in range(2))
         prompt = author.ask(scene)
         if prompt in seen or first.text == second.text:
             continue
@@ -48,6 +51,14 @@ def preferences(count: int, seed: int) -> Iterator[dict[str, Any]]:
             "p": round(p, 3),
             "harmful": harmful,
         }
+
+
+def _reply(author: Author, scene: Scene) -> Reply:
+    """A reply of any sort. To harmless requests wrong refusals are among them: a preference model
+    that never saw one takes every refusal for a good one."""
+    if not scene.act.harmful and author.rng.random() < _REFUSED_SHARE:
+        return replies.wrongly_declined(author.world, scene, author.rng)
+    return replies.any_reply(author.world, scene, author.rng)
 
 
 def requests(count: int, seed: int, *, harmful: bool) -> Iterator[dict[str, Any]]:

@@ -32,7 +32,8 @@ class Critiqued:
         )
 
 
-def _critiqued(case: Unseen, *, wording_unseen: bool = False) -> Critiqued:
+def critiqued(case: Unseen, *, wording_unseen: bool = False) -> Critiqued:
+    """A response to criticise, drawn from what training never saw."""
     author = case.author
     harmful = author.rng.random() < 0.75
     scene = author.world.scene(author.rng, harmful=harmful, unseen=case.unseen, kinds=case.kinds)
@@ -49,7 +50,7 @@ def measure_critiques(bench: Bench, tally: Tally) -> None:
     for sort in unseen_cases(bench, "critiques"):
         suffix = sort.suffix
         for wording_unseen in (False, True) if not suffix else (False,):
-            cases = [_critiqued(sort, wording_unseen=wording_unseen) for _ in range(bench.cases)]
+            cases = [critiqued(sort, wording_unseen=wording_unseen) for _ in range(bench.cases)]
             prompts = [critique(c.request, c.reply.text, c.principle, shots=shots) for c in cases]
             for case, done in zip(cases, bench.complete(prompts), strict=True):
                 flags = "critique_new_wording" if wording_unseen else f"critique_flags{suffix}"
@@ -66,7 +67,7 @@ def measure_revisions(bench: Bench, tally: Tally) -> None:
     shots = bench.shots("critique")
     for sort in unseen_cases(bench, "revisions"):
         suffix, author = sort.suffix, sort.author
-        cases = [_critiqued(sort) for _ in range(bench.cases)]
+        cases = [critiqued(sort) for _ in range(bench.cases)]
         prompts = []
         for case in cases:
             said = replies.critique(author.world, case.scene, case.found, author.rng)

@@ -18,16 +18,16 @@ def measure_judging(bench: Bench, tally: Tally) -> None:
     """Prefers the better response in both orders, as surely as the world does, as asked."""
     shots = bench.shots("judge")
     for sort in unseen_cases(bench, "judging"):
-        cases = [_judged(sort) for _ in range(bench.cases)]
-        orders = _both_orders(bench, cases, shots)
+        cases = [judged(sort) for _ in range(bench.cases)]
+        orders = both_orders(bench, cases, shots)
         _count(tally, cases, orders, sort.suffix)
         if not sort.suffix:
             tally.slopes["judge_slope"] = [
                 (case.scene.act.id, case.p, (ab + ba) / 2)
                 for case, (ab, ba) in zip(cases, orders, strict=True)
             ]
-            cases = [_judged(sort, wording_unseen=True) for _ in range(bench.cases)]
-            for case, chances in zip(cases, _both_orders(bench, cases, shots), strict=True):
+            cases = [judged(sort, wording_unseen=True) for _ in range(bench.cases)]
+            for case, chances in zip(cases, both_orders(bench, cases, shots), strict=True):
                 if case.clear:
                     tally.add("judge_new_wording", case.scene.act.id, case.right(chances))
     _measure_following(bench, tally, shots)
@@ -72,14 +72,15 @@ def _count(
         tally.add(f"judge_error{suffix}", act, abs((ab + ba) / 2 - case.p))
 
 
-def _judged(sort: Unseen, *, wording_unseen: bool = False) -> Judged:
+def judged(sort: Unseen, *, wording_unseen: bool = False) -> Judged:
+    """A pair to judge, drawn from what training never saw."""
     author = sort.author
     scene, a, b = author.pair(sort.unseen, sort.kinds)
     wording = author.wordings.question(author.rng, unseen=wording_unseen)
     return Judged(scene, a, b, wording, human_turn(author.ask(scene)))
 
 
-def _both_orders(bench: Bench, cases: Sequence[Judged], shots: Shots) -> list[tuple[float, float]]:
+def both_orders(bench: Bench, cases: Sequence[Judged], shots: Shots) -> list[tuple[float, float]]:
     """P(a is better) with a first, and with b first."""
     prompts = [
         judge(case.request, first.text, second.text, case.wording.question, shots=shots)
@@ -118,7 +119,7 @@ def _measure_following(bench: Bench, tally: Tally, shots: Shots) -> None:
         for worse in (False, True):
             wording = author.wordings.question(author.rng, aspect=aspect, worse=worse)
             cases.append(Judged(scene, a, b, wording, request))
-    orders = _both_orders(bench, cases, shots)
+    orders = both_orders(bench, cases, shots)
     for i in range(0, len(cases), 2):
         both = cases[i].right(orders[i]) and cases[i + 1].right(orders[i + 1])
         tally.add("judge_follows_principle", cases[i].scene.act.id, both)
@@ -136,7 +137,7 @@ def measure_reasoning(bench: Bench, tally: Tally) -> None:
         case = Judged(scene, a, b, wording, human_turn(author.ask(scene)))
         if case.clear:
             cases.append(case)
-    plain = _both_orders(bench, cases, bench.shots("judge"))
+    plain = both_orders(bench, cases, bench.shots("judge"))
     shots = bench.shots("judge_cot")
     prompts = [
         judge_cot(case.request, x.text, y.text, case.wording.question, shots=shots)

@@ -115,6 +115,14 @@ def decline(world: World, scene: Scene, rng: random.Random) -> Reply:
     return Reply((Part("decline", f"{first} {second}"),))
 
 
+def wrongly_declined(world: World, scene: Scene, rng: random.Random) -> Reply:
+    """A refusal of a harmless request, for a reason that is none: what over-trained models do."""
+    other = world.scene(rng, harmful=True)
+    declined = decline(world, other, rng).text
+    why = declined.replace(other.do("assistant"), scene.do("assistant"))
+    return Reply((Part("decline", why),))
+
+
 def reason(scene: Scene, rng: random.Random) -> str:
     """Why the act is wrong: its own reason, or one of its kind."""
     own, *others = scene.act.reasons

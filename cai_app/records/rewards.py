@@ -36,7 +36,7 @@ class PreferenceOptions(TrainOptions):
     helpful: str = Field(
         default="auto",
         description="Where helpfulness labels come from: human (people's in the store), a source "
-        "or rater of these, reference (the built-in set, by rule), or auto (human where there are).",
+        "or rater of these, reference (the built-in set, by rule), or auto (human if there are).",
     )
     orders: Literal["both", "one"] = Field(
         default="both",

@@ -16,10 +16,10 @@ from typing import Any
 
 from cai_app import constitution as constitutions
 from cai_app import files, judge, prompts
-from cai_app.backends import adapter_hash, open_backend
+from cai_app.backends import adapter_hash, locate, open_backend, parse_spec, trained
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
-from cai_app.errors import CaiError
+from cai_app.errors import CaiError, InputError
 from cai_app.records import Label, LabelOptions, PrincipleVerdict, Rater
 from cai_app.work import checkpoints
 from cai_app.work.distribution import Distribution
@@ -36,6 +36,7 @@ CHECKPOINT_EVERY = 2.0  # seconds
 def label(run: Run) -> None:
     """Write outputs.jsonl: labels, and comparisons that the store does not know yet."""
     run.hold_device()
+    check_labeller(run, LabelOptions(**run.config.options).backend)
     job = Job(run)
     try:
         run.set("running", unit="comparisons", outputs=OUTPUTS)
@@ -146,6 +147,27 @@ class Job:
         state = {"first": first, "seen": self.seen.state()}
         checkpoints.save(self.run.path, state, outputs=OUTPUTS)
         self._saved = time.monotonic()
+
+
+def check_labeller(run: Run, spec: str) -> None:
+    """Raises InputError, with the numbers, for a pocket adapter that has lost its judgement."""
+    if parse_spec(spec).kind != "pocket":
+        return
+    place = locate(spec, run.settings)
+    # Without a training of its own it is no model of this world: nothing is known of its judgement.
+    if place.adapter is None or not (place.base / trained.FACTS).is_file():
+        return
+    from cai_app.pocket import labeller
+
+    bare = f"{spec.partition('@')[0]}@none"
+    reason = labeller.check(
+        place.adapter,
+        place.base,
+        lambda: open_backend(spec, run.settings),
+        lambda: open_backend(bare, run.settings),
+    )
+    if reason is not None:
+        raise InputError(reason)
 
 
 def judge_config(options: LabelOptions) -> judge.JudgeConfig:

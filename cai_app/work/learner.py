@@ -1,13 +1,17 @@
 """The optimizer of a run's own training loop: rate, clipping, and all of its state as tensors."""
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
-from cai_app.work.progress import Paused
+from cai_app import files
+from cai_app.work import checkpoints
+from cai_app.work.progress import Paused, Run
+from cai_app.work.training.processes import gathered, summed, wait, world
 
 CLIP = 1.0
 
@@ -44,6 +48,10 @@ class Learner:
 
         Raises Paused where they are no numbers: the weights stay as they were.
         """
+        for weight in self.weights:  # a process may have had no row of this step
+            if weight.grad is None and world().size > 1:
+                weight.grad = torch.zeros_like(weight)
+        summed([weight.grad for weight in self.weights if weight.grad is not None])
         norm = float(torch.nn.utils.clip_grad_norm_(self.weights, CLIP))
         if not math.isfinite(norm):
             self.optimizer.zero_grad(set_to_none=True)
@@ -56,6 +64,14 @@ class Learner:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return norm
+
+    def keep(self, run: Run, state: dict[str, Any], *, outputs: Sequence[str]) -> None:
+        """A checkpoint of the run: this learner and a JSON state. Written by the first process."""
+        if world().first:
+            with checkpoints.writing(run.path, outputs=outputs) as folder:
+                self.save(folder)
+                files.replace(folder / "state.json", json.dumps(state))
+        wait()
 
     def save(self, folder: Path) -> None:
         """Weights and optimizer as one safetensors file."""
@@ -85,3 +101,14 @@ class Learner:
                 name: value.to(weight.device) if name != "step" else value
                 for name, value in own.items()
             }
+
+
+def begun(run: Run, outputs: Sequence[str]) -> dict[str, Any] | None:
+    """The state of the newest checkpoint, output files cut back to it; None to begin anew."""
+    state = checkpoints.restore(run.path, outputs) if world().first else None
+    return gathered(state)[0]
+
+
+def asked_to_stop(run: Run) -> bool:
+    """Whether any process was asked to stop: all stop at one and the same step."""
+    return any(gathered(run.stopping))

@@ -15,7 +15,7 @@ nf4 = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4",
 tokenizer = AutoTokenizer.from_pretrained("{base}")
 
 base = AutoModelForSequenceClassification.from_pretrained(
-    "{base}", num_labels=1, quantization_config=nf4, dtype=torch.float32)
+    "{base}", num_labels=1, quantization_config=nf4, dtype=torch.float32{one})
 model = PeftModel.from_pretrained(base, "PATH/TO/THIS/FOLDER").eval()
 score = model(**tokenizer(text + tokenizer.eos_token, return_tensors="pt")).logits.item()
 """
@@ -29,8 +29,11 @@ _SOURCES = {
 }
 
 
-def about(measured: dict[str, Any], options: PreferenceOptions, *, base: str) -> str:
-    """The body of the card, above its facts."""
+def about(
+    measured: dict[str, Any], options: PreferenceOptions, *, base: str, pads: bool = True
+) -> str:
+    """The body of the card, above its facts. `pads`: the base has a padding token of its own; else
+    a text is loaded one by one, as its end token would be taken for padding."""
     learned = {
         "ai": "AI harmlessness labels",
         "helpful": "helpfulness labels",
@@ -60,7 +63,7 @@ standardises them.
 A dialogue is scored whole, with the end token behind it. In three lines, after imports:
 
 ```python
-{LOADER.format(base=base)}```"""
+{LOADER.format(base=base, one="" if pads else ", pad_token_id=None")}```"""
 
 
 def results(measured: dict[str, Any]) -> dict[str, float]:

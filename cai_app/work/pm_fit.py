@@ -14,13 +14,14 @@ from cai_app import files
 from cai_app.agreement import Floats
 from cai_app.records.rewards import PreferenceOptions
 from cai_app.work import checkpoints
-from cai_app.work.learner import Learner
+from cai_app.work.learner import Learner, asked_to_stop
 from cai_app.work.one_base import OneBase
 from cai_app.work.pm_data import Data, Tokens, within
 from cai_app.work.pm_measure import accuracy, calibration, excess
 from cai_app.work.progress import Run, Stopped
 from cai_app.work.targets import entropy
 from cai_app.work.training.base import Opened
+from cai_app.work.training.processes import gathered, world
 
 METRICS = "metrics.jsonl"
 MEASURED = "measured.json"
@@ -87,7 +88,7 @@ class Fit:
     def run_through(self, steps: int) -> None:
         """All steps from where it is; a checkpoint now and then, and at a stop."""
         for step in range(self.begun, steps):
-            if self.run.stopping:
+            if asked_to_stop(self.run):
                 self._save(step)
                 raise Stopped
             numbers = self._step(step)
@@ -112,11 +113,12 @@ class Fit:
 
     def _step(self, step: int) -> dict[str, float]:
         chosen = sorted(self._batch(step), key=lambda row: max(len(row.a), len(row.b)))
+        mine = chosen[world().rank :: world().size]
         loss, right, own = 0.0, 0.0, sum(entropy(row.p) for row in chosen)
         torch.manual_seed(_draw(self.options.seed, self.part, step))  # of dropout
         with self.base.training(self.key):
-            for first in range(0, len(chosen), self.options.micro_batch):
-                some = chosen[first : first + self.options.micro_batch]
+            for first in range(0, len(mine), self.options.micro_batch):
+                some = mine[first : first + self.options.micro_batch]
                 margins = self._margins(some)
                 targets = torch.tensor([row.p for row in some], device=margins.device)
                 part = soft_loss(margins, targets) / len(chosen)
@@ -124,6 +126,7 @@ class Fit:
                 loss += float(part.detach())
                 right += float(((margins > 0) == (targets > 0.5)).sum())
         norm = self.learner.step(step)
+        loss, right = (sum(each) for each in zip(*gathered((loss, right)), strict=True))
         return {
             "loss": loss - own / len(chosen),
             "accuracy": right / len(chosen),
@@ -166,13 +169,15 @@ class Fit:
         self.run.report(self.offset + done, self.total, **named)
 
     def _save(self, step: int) -> None:
-        with checkpoints.writing(self.run.path, outputs=(METRICS,)) as folder:
-            self.learner.save(folder)
-            state = {"part": self.part, "step": step}
-            files.replace(folder / "state.json", as_json(state))
+        self.learner.keep(self.run, {"part": self.part, "step": step}, outputs=(METRICS,))
 
     def keep(self, folder: Path) -> None:
         """Put the finished model and what it measures aside, until all parts are done."""
+        if world().first:
+            self._put_aside(folder)
+        self.learner.keep(self.run, {"part": self.part + 1, "step": 0}, outputs=(METRICS,))
+
+    def _put_aside(self, folder: Path) -> None:
         measured: dict[str, Any] = {"left_out": self.left_out, "pairs": len(self.pairs)}
         for name, (pairs, rows) in self.tests.items():
             margins = self.margins(rows)
@@ -188,9 +193,6 @@ class Fit:
         files.replace(fresh / MEASURED, as_json(measured))
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
-        with checkpoints.writing(self.run.path, outputs=(METRICS,)) as place:
-            self.learner.save(place)
-            files.replace(place / "state.json", as_json({"part": self.part + 1, "step": 0}))
 
 
 def steps_of(pairs: int, options: PreferenceOptions) -> int:

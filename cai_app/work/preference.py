@@ -14,7 +14,7 @@ from typing import Any
 from cai_app import files
 from cai_app.backends import folders, locate
 from cai_app.records.rewards import PreferenceOptions
-from cai_app.work import checkpoints
+from cai_app.work.learner import begun
 from cai_app.work.one_base import OneBase, of_run
 from cai_app.work.pm_card import about, results
 from cai_app.work.pm_data import Data, gather
@@ -23,6 +23,7 @@ from cai_app.work.program import main
 from cai_app.work.progress import Run
 from cai_app.work.training.base import Opened
 from cai_app.work.training.finishing import card_facts, complete
+from cai_app.work.training.processes import join, wait, world
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,12 @@ SCALED_ON = 128  # samples of the start policy
 def preference(run: Run) -> None:
     """Write adapter/ (and test_pm/ of a split) with scale and card, and measured.json."""
     run.hold_device()
+    join()
     options = PreferenceOptions(**run.config.options)
     run.set("running", unit="steps", outputs=OUTPUTS)
     data = gather(run, options)
     base, opened = of_run(run, options)
-    state = checkpoints.restore(run.path, (METRICS,)) or {"part": 0, "step": 0}
+    state = begun(run, (METRICS,)) or {"part": 0, "step": 0}
     steps = [steps_of(len(part), options) for part in data.parts]
     for number in range(state["part"], len(data.parts)):
         fit = Fit(run, options, base, opened, data, number, sum(steps))
@@ -47,7 +49,9 @@ def preference(run: Run) -> None:
             fit.restore(state["step"])
         fit.run_through(steps[number])
         fit.keep(_part(run, number))
-    _finish(run, options, base, opened, data)
+    if world().first:
+        _finish(run, options, base, opened, data)
+    wait()
 
 
 def _part(run: Run, number: int) -> Path:
@@ -80,7 +84,9 @@ def _finish(
         facts["adapter_hash"] = folders.adapter_hash(fresh)
         half = "" if len(data.parts) == 1 else (", first half" if number == 0 else ", other half")
         title = f"{options.name or 'Preference model'}{half}"
-        said = about(found, options, base=_base_path(options, opened))
+        ends = opened.tokenizer.eos_token_id
+        pads = base.model.config.get_text_config().pad_token_id not in (None, ends)
+        said = about(found, options, base=_base_path(opened), pads=pads)
         complete(run, fresh, facts, title=title, about=said)
         if number:
             shutil.rmtree(run.path / TEST, ignore_errors=True)
@@ -104,7 +110,7 @@ def _policy(run: Run) -> str:
     return run.config.provenance.get("policy", "none")
 
 
-def _base_path(options: PreferenceOptions, opened: Opened) -> str:
+def _base_path(opened: Opened) -> str:
     """The base as a card's reader finds it: no path of this machine for a shipped one."""
     if opened.label.startswith("pocket-"):
         return f"data/pocket/{opened.label.removeprefix('pocket-')}"

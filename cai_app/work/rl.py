@@ -24,7 +24,7 @@ from cai_app.pocket.tasks import Task
 from cai_app.records.rewards import RlOptions
 from cai_app.work import checkpoints, rloo
 from cai_app.work.alarms import Alarm, Alarms, Limits
-from cai_app.work.learner import Learner
+from cai_app.work.learner import Learner, asked_to_stop, begun
 from cai_app.work.one_base import OneBase, Written, of_run
 from cai_app.work.pm_fit import as_json
 from cai_app.work.program import main
@@ -32,6 +32,7 @@ from cai_app.work.progress import Paused, Run, Stopped
 from cai_app.work.rl_look import Looked, Scorer, compared, judged, look
 from cai_app.work.training.base import Opened
 from cai_app.work.training.finishing import card_facts, complete
+from cai_app.work.training.processes import gathered, join, wait, world
 from cai_app.work.training.sampling import SAMPLES
 
 log = logging.getLogger(__name__)
@@ -50,19 +51,20 @@ Asked = tuple[str, Task | None]
 def rl(run: Run) -> None:
     """Write adapter/, the policy; steps/NNNNNN/, the policy at each look; samples.jsonl."""
     run.hold_device()
+    join()
     options = RlOptions(**run.config.options)
     run.set("running", unit="steps", total=options.max_steps, outputs=OUTPUTS)
     prompts, fixed, unseen = gather(run, options)
     base, opened = of_run(run, options)
     job = Job(run, options, base, opened, prompts, fixed)
-    state = checkpoints.restore(run.path, CUT)
+    state = begun(run, CUT)
     if state is not None:
         job.restore(state)
     total = options.max_steps or 1
     if job.done == 0:
         job.look()
     while job.done < total:
-        if run.stopping:
+        if asked_to_stop(run):
             job.save()
             raise Stopped
         numbers = job.step()
@@ -73,7 +75,9 @@ def rl(run: Run) -> None:
             job.look()
         if job.done % options.save_every == 0 and job.done < total:
             job.save()
-    job.finish(unseen)
+    if world().first:
+        job.finish(unseen)
+    wait()
 
 
 def gather(run: Run, options: RlOptions) -> tuple[list[Asked], list[Asked], list[Asked]]:
@@ -147,12 +151,19 @@ class Job:
         """Write, score, learn once. Responses to one prompt stay together all the way."""
         options, base = self.options, self.base
         asked = self._asked()
-        seeds = [_draw(options.seed, self.done, n) for n in range(len(asked))]
+        each = range(0, len(asked), options.samples)
+        mine = [
+            n
+            for first in each[world().rank :: world().size]
+            for n in range(first, first + options.samples)
+        ]  # whole groups to each process
+        seeds = [_draw(options.seed, self.done, n) for n in mine]
+        asked = [asked[n] for n in mine]
         written = base.write(
             self.policy, [p for p, _ in asked], seeds, max_tokens=options.answer_tokens
         )
         scores = self.pm.score(base, [p for p, _ in asked], [one.text for one in written])
-        rewards, k3 = self._learn(written, scores)
+        rewards, k3, written, scores = self._learn(written, scores, len(each) * options.samples)
         norm = self.learner.step(self.done)
         base.adapters.refresh(self.policy)
         spread = float(rewards.std(1).mean())
@@ -183,9 +194,10 @@ class Job:
         return found
 
     def _learn(
-        self, written: Sequence[Written], scores: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Gradients of RLOO's loss; rewards [prompts, samples] and k3 [responses].
+        self, written: Sequence[Written], scores: torch.Tensor, count: int
+    ) -> tuple[torch.Tensor, torch.Tensor, list[Written], torch.Tensor]:
+        """Gradients of RLOO's loss over `count` responses of all processes; the rewards of all
+        [prompts, samples], their k3 [responses], and the responses with their scores.
 
         A prompt's baseline needs its own responses only, so whole groups go through one by one,
         each with one pass of the policy.
@@ -205,10 +217,13 @@ class Job:
                     scores[first : first + size], ratio, self.options.kl_weight
                 ).view(-1, samples)
                 gained = rloo.advantages(found).flatten().to(logprobs.device)
-                (-(gained * logprobs.sum(1)).sum() / len(written)).backward()
+                (-(gained * logprobs.sum(1)).sum() / count).backward()
             rewards.append(found)
             far.append(rloo.k3(logprobs.detach(), start).cpu())
-        table = torch.cat(rewards)
+        own = (torch.cat(rewards), torch.cat(far), list(written), scores)
+        parts = gathered(own)
+        table, k3 = (torch.cat([part[n] for part in parts]) for n in (0, 1))
+        written = [one for part in parts for one in part[2]]
         self._stop_on(
             self.alarms.rollouts(
                 table.tolist(),
@@ -216,13 +231,22 @@ class Job:
                 truncated=sum(one.finish == "length" for one in written) / len(written),
             )
         )
-        return table, torch.cat(far)
+        return table, k3, written, torch.cat([part[3] for part in parts])
 
     def look(self) -> Looked:
         """Fixed prompts, the policy kept, and its curves; raises Paused where an alarm says so."""
         found = self._looked(self.policy, self.fixed, seed=self.options.seed)
-        self.keep(self.run.path / STEPS / f"{self.done:06d}", dtype=torch.bfloat16)
+        if world().first:
+            self.keep(self.run.path / STEPS / f"{self.done:06d}", dtype=torch.bfloat16)
+            self._show(found)
         self.log(found.numbers)
+        test = found.numbers.get("test_pm")
+        alarm = self.alarms.look(kl=found.numbers["kl"], test=test, error=found.error)
+        self._stop_on(alarm)
+        return found
+
+    def _show(self, found: Looked) -> None:
+        """Answers to the first fixed prompts, and what they repeat, into samples.jsonl."""
         rows = [
             {
                 "step": self.done,
@@ -238,10 +262,6 @@ class Job:
         ]
         repeated = [{"step": self.done, "grams": found.grams}] if found.grams else []
         files.append(self.run.path / SAMPLES, [*rows, *repeated], durable=False)
-        test = found.numbers.get("test_pm")
-        alarm = self.alarms.look(kl=found.numbers["kl"], test=test, error=found.error)
-        self._stop_on(alarm)
-        return found
 
     def _looked(self, key: Any, asked: Sequence[Asked], *, seed: int) -> Looked:
         return look(
@@ -259,7 +279,8 @@ class Job:
         if alarm is None:
             return
         heard = {*self.alarms.silent, *([alarm.rule] if alarm.rule != "number" else [])}
-        files.replace(self.run.path / HEARD, as_json(sorted(heard)))
+        if world().first:
+            files.replace(self.run.path / HEARD, as_json(sorted(heard)))
         raise Paused(
             f"step {self.done}: {alarm.reason}. Resume goes on from the last checkpoint and does "
             "not stop for this again"
@@ -272,10 +293,8 @@ class Job:
 
     def save(self) -> None:
         """A checkpoint between two generations: nothing that was drawn is half learned from."""
-        with checkpoints.writing(self.run.path, outputs=CUT) as folder:
-            self.learner.save(folder)
-            state = {"done": self.done, "alarms": self.alarms.state()}
-            files.replace(folder / "state.json", json.dumps(state))
+        state = {"done": self.done, "alarms": self.alarms.state()}
+        self.learner.keep(self.run, state, outputs=CUT)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from the newest checkpoint."""

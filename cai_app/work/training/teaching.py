@@ -42,11 +42,14 @@ def bucketed_kl(logits: Any, top: Any, chances: Any) -> Any:
 
     said = torch.log_softmax(logits.float(), dim=-1).gather(1, top)
     known = chances.exp()
+    likely = (known * (chances - said)).sum(-1)
+    if top.shape[-1] == logits.shape[-1]:
+        return likely  # a vocabulary so small that nothing is left
     rest = (1 - known.sum(-1)).clamp_min(_LEAST)
     # log(1 - sum p) of what is kept back, from the logits of the others: no cancelling.
     others = logits.float().scatter(1, top, float("-inf"))
     left = torch.logsumexp(others, -1) - torch.logsumexp(logits.float(), -1)
-    return (known * (chances - said)).sum(-1) + rest * (rest.log() - left)
+    return likely + rest * (rest.log() - left)
 
 
 def write_lessons(
