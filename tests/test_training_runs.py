@@ -15,10 +15,12 @@ import training as small
 from cai_app import files, jobs
 from cai_app.backends import describe, folders, open_backend, trained
 from cai_app.errors import InputError
+from cai_app.prompts import draft
 from cai_app.records import Sampling
 from cai_app.settings import Settings
 from cai_app.work import checkpoints
 from cai_app.work.training import fitting, sampling
+from cai_app.workbench import Workbench
 
 
 @pytest.fixture
@@ -35,6 +37,18 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(sampling.Sampler, "look", stopping)
     return chosen.append
+
+
+def check_card(path: Path) -> None:
+    facts = json.loads((path / "adapter" / trained.FACTS).read_text())
+    assert facts["base_hash"] == trained.base_hash(small.base())
+    assert facts["adapter_hash"] == folders.adapter_hash(path / "adapter")
+    assert facts["data"] == jobs.config(path).inputs and facts["seed"] == 7
+    card = (path / "adapter" / "README.md").read_text()
+    for said in (facts["base_hash"], facts["command"], facts["versions"]["peft"], path.name,
+                 *facts["data"].values()):  # fmt: skip
+        assert said in card
+    assert trained.stated_base(path / "adapter") == facts["base_hash"]
 
 
 @pytest.mark.parametrize("kind", list(small.SMALL))
@@ -62,9 +76,12 @@ def test_a_training_that_was_stopped_ends_with_the_weights_of_an_unbroken_one(
     assert sorted(set(looked)) == [0, 2, 4] and looked.count(2) == looked.count(4)
 
 
-def test_the_result_loads_by_name_by_run_and_in_plain_peft(settings: Settings) -> None:
-    path = small.made(settings, small.prepared(settings, "sft", name="mine"))
+def test_the_result_loads_by_name_by_run_and_in_plain_peft_and_says_what_made_it(
+    settings: Settings,
+) -> None:
+    path = small.made(settings, small.prepared(settings, "sft", name="mine", seed=7))
     assert small.work(path).state == "done"
+    check_card(path)
     base = small.base()
     spec = f"hf:{base}"
     assert describe(spec, settings).adapters == ("mine",)
@@ -89,20 +106,6 @@ def test_the_result_loads_by_name_by_run_and_in_plain_peft(settings: Settings) -
     assert sum("lora_" in name for name, _ in loaded.named_parameters()) == 28
 
 
-def test_the_card_states_what_made_it(settings: Settings) -> None:
-    path = small.made(settings, small.prepared(settings, "sft", seed=7))
-    assert small.work(path).state == "done"
-    facts = json.loads((path / "adapter" / trained.FACTS).read_text())
-    assert facts["base_hash"] == trained.base_hash(small.base())
-    assert facts["adapter_hash"] == folders.adapter_hash(path / "adapter")
-    assert facts["data"] == jobs.config(path).inputs and facts["seed"] == 7
-    card = (path / "adapter" / "README.md").read_text()
-    for said in (facts["base_hash"], facts["command"], facts["versions"]["peft"], path.name,
-                 *facts["data"].values()):  # fmt: skip
-        assert said in card
-    assert trained.stated_base(path / "adapter") == facts["base_hash"]
-
-
 def test_an_adapter_of_another_base_is_refused_by_its_hash(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -117,27 +120,23 @@ def test_an_adapter_of_another_base_is_refused_by_its_hash(
         small.prepared(settings, "sft", backend=f"hf:{other}", start="mine")
 
 
-def test_going_on_from_an_adapter_keeps_it_to_the_last_bit(settings: Settings) -> None:
+def test_going_on_from_an_adapter_keeps_it_to_the_last_bit_and_small_steps_move_it(
+    settings: Settings,
+) -> None:
     first = small.made(settings, small.prepared(settings, "sft", name="one"))
     assert small.work(first).state == "done"
+    before = small.weights(first)
     asked = small.prepared(settings, "dpo", start="one", lr=1e-12, max_steps=1)
     assert asked.provenance["start_hash"] == folders.adapter_hash(first / "adapter")
     second = small.made(settings, asked)
     assert small.work(second).state == "done"
-    before, after = small.weights(first), small.weights(second)
     # In bf16, as TRL would hold them, they would differ by up to one part in 256.
-    for name, weight in before.items():
-        assert (weight - after[name]).abs().max() <= 1e-9, name
+    assert all((before[n] - w).abs().max() <= 1e-9 for n, w in small.weights(second).items())
 
-
-def test_a_small_step_moves_every_weight(settings: Settings) -> None:
-    first = small.made(settings, small.prepared(settings, "sft", name="one"))
-    assert small.work(first).state == "done"
     asked = small.prepared(settings, "sft", start="one", lr=1e-6, warmup=0, dropout=0)
-    second = small.made(settings, asked)
-    assert small.work(second).state == "done"
-    before, after = small.weights(first), small.weights(second)
-    moved = [(before[name] != after[name]).float().mean() for name in before]
+    third = small.made(settings, asked)
+    assert small.work(third).state == "done"
+    moved = [(before[n] != w).float().mean() for n, w in small.weights(third).items()]
     assert min(moved) > 0.95
 
 
@@ -232,3 +231,18 @@ def test_a_name_in_use_is_refused_before_the_start(settings: Settings) -> None:
         small.prepared(settings, "sft", name="mine")
     with pytest.raises(InputError, match="ships with the program"):
         small.prepared(settings, "sft", name="helpful")
+
+
+def test_an_adapter_of_pocket_is_offered_by_its_name_at_once(settings: Settings) -> None:
+    asked = {"backend": "pocket", "max_steps": 2, "name": "sl-cai", "start": "helpful"}
+    path = small.made(settings, small.prepared(settings, "sft", **asked))
+    assert small.work(path).state == "done"
+    workbench = Workbench(settings)
+    assert {"pocket@sl-cai", "pocket@none"} <= set(workbench.model_specs())
+    assert workbench.models()[0].adapters == ("helpful", "sl-cai")
+    backend = workbench.open("pocket@sl-cai")
+    (completion,) = backend.generate([draft("Can you help me?")], [Sampling(temperature=0)])
+    assert completion.text.strip() and backend.info().adapter == "sl-cai"
+    workbench.close()
+    looked = files.read_rows(path / "samples.jsonl")[0]
+    assert all(row["text"] for row in looked)

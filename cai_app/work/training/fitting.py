@@ -248,8 +248,10 @@ class _Watch:
         numbers = _named(logs or {})
         if not numbers:
             return
-        self.run.log_metrics(state.global_step, **numbers)
-        self.run.report(state.global_step, state.max_steps, **numbers)
+        # What is no number has no place in JSON: it is null in the curve.
+        finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
+        self.run.log_metrics(state.global_step, **{**dict.fromkeys(numbers), **finite})
+        self.run.report(state.global_step, state.max_steps, **finite)
         for alarm in self.alarms:
             reason = alarm(numbers)
             if reason and not self.paused:
