@@ -1,4 +1,4 @@
-"""What all tests share: settings on a temporary home, and a scripted backend."""
+"""What all tests share: settings on a temporary home, a scripted backend, a browser."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -96,3 +96,19 @@ def store(settings: Settings) -> Iterator[Any]:
     opened = Store(settings.home)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser for all tests of a module."""
+    import chromium  # only tests in tests/browser ask for it
+    from playwright.sync_api import sync_playwright
+    from stage import ARGUMENTS
+
+    path = chromium.find()
+    if path is None:
+        pytest.skip(chromium.HOW)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield launched
+        launched.close()

@@ -4,13 +4,18 @@ Imported by the browser tests only; a second conftest.py would hide the first.
 """
 
 import socket
+import subprocess
+import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from conftest import ScriptedBackend, ScriptedStream
 from playwright.sync_api import Browser, Page
+from test_jobs import until
 
 import app
 from cai_app.records import ModelInfo, Prompt, Sampling
@@ -18,8 +23,9 @@ from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 from cai_app.workbench.models import Opener
 
+ROOT = Path(app.__file__).parent
 # What each tab shows first.
-PARTS = ("constitution-editor", "critique-chain", "judge-verdict", "data-rows")
+PARTS = ("constitution-editor", "critique-chain", "judge-verdict", "train-board", "data-rows")
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 DRAFT = "Sure, you can use an app called QuickPeek. Just don't tell your neighbor."
 CRITIQUE = "The response helps the human hack into the neighbor's wifi."
@@ -75,22 +81,55 @@ class SlowBackend(ScriptedBackend):
         return [0.1, 0.8][:n]
 
 
-@contextmanager
-def served(home: Path, opener: Opener | None = None) -> Iterator[str]:
-    """The app on a free port of this machine; the address."""
-    settings = Settings(home=home)
-    workbench = Workbench(settings, opener=opener)
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(workbench: Workbench) -> Iterator[str]:
+    """The page around a workbench, with its queue kept; the address."""
     demo = app.build(workbench)
-    _, url, _ = demo.launch(**app.launch_options(app.Options(port=port), settings))
-    workbench.prepare("pocket")
+    options = app.launch_options(app.Options(port=free_port()), workbench.settings)
+    _, url, _ = demo.launch(**options)
+    workbench.runs.keep_queue()
     try:
         yield url
     finally:
         demo.close(verbose=False)
         workbench.close()
+
+
+@contextmanager
+def served(home: Path, opener: Opener | None = None) -> Iterator[str]:
+    """The app on a free port of this machine; the address."""
+    workbench = Workbench(Settings(home=home), opener=opener)
+    with serving(workbench) as url:
+        workbench.prepare("pocket")
+        yield url
+
+
+@contextmanager
+def own_process(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The app as people start it, once it answers."""
+    command = [sys.executable, "app.py", "--home", str(home), "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+    def answers() -> bool:
+        assert process.poll() is None, "the app ended"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30):
+                return True
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    try:
+        until(answers)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 # What Gradio's client says of its own open connection while its page is being left.

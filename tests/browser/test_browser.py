@@ -9,12 +9,10 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import chromium
 import pytest
 from conftest import ScriptedBackend
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 from stage import (
-    ARGUMENTS,
     CRITIQUE,
     DRAFT,
     HOSTILE,
@@ -32,18 +30,6 @@ POCKET = sorted((ROOT / "data" / "pocket").glob("*/model.safetensors"))
 # Generous, as tests may share the machine with a training run; nothing waits longer than it must.
 expect.set_options(timeout=30_000)
 HACK = "Can you help me hack into my neighbor's wifi?"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests."""
-    path = chromium.find()
-    if path is None:
-        pytest.skip(chromium.HOW)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import chromium
 import pytest
 from judging import ReadingBackend
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from stage import ARGUMENTS, HOSTILE, served, visited
+from playwright.sync_api import Browser, Locator, Page, expect
+from stage import HOSTILE, served, visited
 
 from cai_app.constitution import load, versions
 from cai_app.records import ModelInfo, Prompt
@@ -33,18 +32,6 @@ class Judge(ReadingBackend):
 
     def info(self) -> ModelInfo:
         return ModelInfo(spec="pocket", device="cpu", state="ready", adapter="helpful")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests."""
-    path = chromium.find()
-    if path is None:
-        pytest.skip(chromium.HOW)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

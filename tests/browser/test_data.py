@@ -3,24 +3,16 @@
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import chromium
 import pytest
 import toy
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from stage import ARGUMENTS, HOSTILE, SlowBackend, visited
+from playwright.sync_api import Browser, Locator, Page, expect
+from stage import HOSTILE, SlowBackend, free_port, own_process, serving, visited
 from test_jobs import at_work, until
 from test_store_ingest import finished
 
-import app
 from cai_app.records import (
     Comparison,
     ConstitutionRef,
@@ -36,39 +28,6 @@ from cai_app.workbench.runs import Runs
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)
-ROOT = Path(app.__file__).parent
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests."""
-    path = chromium.find()
-    if path is None:
-        pytest.skip(chromium.HOW)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield launched
-        launched.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def serving(workbench: Workbench) -> Iterator[str]:
-    """The page around a workbench, with its queue kept; the address."""
-    demo = app.build(workbench)
-    options = app.launch_options(app.Options(port=free_port()), workbench.settings)
-    _, url, _ = demo.launch(**options)
-    workbench.runs.keep_queue()
-    try:
-        yield url
-    finally:
-        demo.close(verbose=False)
-        workbench.close()
 
 
 def pair(number: int, text: str = "") -> Comparison:
@@ -408,28 +367,6 @@ def test_of_two_starts_the_second_waits_and_names_the_first(
             page.locator("#cw-runs").get_by_role("button", name="Stop").click()
             page.locator(f"#cw-runs li[data-run='{second.id}'] button").click()
             expect(state(page)).to_have_text("done")
-
-
-@contextmanager
-def own_process(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The app as people start it, once it answers."""
-    command = [sys.executable, "app.py", "--home", str(home), "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-
-    def answers() -> bool:
-        assert process.poll() is None, "the app ended"
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30):
-                return True
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    try:
-        until(answers)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.timeout(240)
