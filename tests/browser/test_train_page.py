@@ -3,6 +3,7 @@ checkpoint slider of the Critique tab; and a training that outlives the app."""
 
 import re
 import signal
+import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -49,11 +50,18 @@ def runs(workbench: Workbench) -> dict[str, Path]:
     """Two SL-CAI runs, one with hostile text; two RL runs, one of them paused."""
     settings, steps = workbench.settings, range(0, 21, 10)
     both = {"data": "both", "source": "x" * 70}
-    return {
+    found = {
         "first": made_runs.made(
-            settings, "sft", options={**both, "lr": 1e-3}, rows=made_runs.losses(range(21)),
-            samples=made_runs.answers(steps, text=HOSTILE), adapter=True,
+            settings,
+            "sft",
+            options={**both, "lr": 1e-3},
+            rows=made_runs.losses(range(21)),
+            samples=made_runs.answers(steps, text=HOSTILE),
+            adapter=True,
         ),
+    }
+    time.sleep(1.1)  # ids are in order by the second
+    return found | {
         "second": made_runs.made(
             settings, "sft", options={**both, "lr": 5e-4}, rows=made_runs.losses(range(21)),
             state="failed", error=f"out of memory {HOSTILE}",
