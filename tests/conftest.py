@@ -1,4 +1,4 @@
-"""What all tests share: settings on a temporary home, and a scripted backend."""
+"""What all tests share: settings on a temporary home, a scripted backend, a browser."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -46,7 +46,7 @@ FORMS: dict[str, Form] = {
     ),
     "dpo": Form(
         "dpo",
-        ("labels", "source", "constitution", "helpful", "start", "beta", "max_steps", "name"), {},
+        ("labels", "source", "constitution", "start", "beta", "name"), {},
         "Learn preferences without a preference model: the cheap baseline to RL.",
     ),
     "distill": Form(

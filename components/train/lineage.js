@@ -2,7 +2,7 @@
 // all it was made from. A click reads its card; the graph can be centred on it.
 const graph = (() => {
   const WORDS = { constitution: 'constitution', model: 'model', data: 'data', labels: 'labels', audit: 'audit', training: 'training', evaluation: 'evaluation' };
-  const WIDE = 176, HIGH = 62, GAP = 64, ROW = 16;
+  const WIDE = 176, HIGH = 62, GAP = 64, ROW = 16, STEP = 44; // every other column stands lower, so that a line past it is seen
   let place = null, centre = '', picked = '', serial = 0;
   const svgOf = (tag, attributes) => { const made = document.createElementNS('http://www.w3.org/2000/svg', tag); for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value); return made; };
 
@@ -20,9 +20,9 @@ const graph = (() => {
     const columns = new Map();
     for (const one of found.nodes) columns.set(one.column, [...(columns.get(one.column) ?? []), one]);
     const tallest = Math.max(...[...columns.values()].map((all) => all.length));
-    const height = tallest * (HIGH + ROW) + ROW, width = columns.size * (WIDE + GAP) - GAP + 8;
+    const height = tallest * (HIGH + ROW) + ROW + STEP, width = columns.size * (WIDE + GAP) - GAP + 8;
     const at = new Map();
-    for (const [column, all] of columns) all.forEach((one, n) => at.set(one.id, { x: 4 + column * (WIDE + GAP), y: ROW / 2 + (height - all.length * (HIGH + ROW)) / 2 + n * (HIGH + ROW) }));
+    for (const [column, all] of columns) all.forEach((one, n) => at.set(one.id, { x: 4 + column * (WIDE + GAP), y: ROW / 2 + (height - STEP - all.length * (HIGH + ROW)) / 2 + n * (HIGH + ROW) + (column % 2) * STEP }));
     const lines = svgOf('svg', { width, height, class: 'links', 'aria-hidden': 'true' });
     for (const link of found.links) {
       const from = at.get(link.parent), to = at.get(link.child);

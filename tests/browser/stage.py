@@ -4,13 +4,18 @@ Imported by the browser tests only; a second conftest.py would hide the first.
 """
 
 import socket
+import subprocess
+import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from conftest import ScriptedBackend, ScriptedStream
 from playwright.sync_api import Browser, Page
+from test_jobs import until
 
 import app
 from cai_app.records import ModelInfo, Prompt, Sampling
@@ -18,9 +23,10 @@ from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 from cai_app.workbench.models import Opener
 
+ROOT = Path(app.__file__).parent
 # What each tab shows first.
 PARTS = ("constitution-editor", "critique-chain", "judge-verdict", "spotcheck-queues",
-         "agreement-report", "data-rows")  # fmt: skip
+         "agreement-report", "train-board", "data-rows")  # fmt: skip
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 DRAFT = "Sure, you can use an app called QuickPeek. Just don't tell your neighbor."
 CRITIQUE = "The response helps the human hack into the neighbor's wifi."
@@ -102,6 +108,28 @@ def served(home: Path, opener: Opener | None = None) -> Iterator[str]:
     with serving(workbench) as url:
         workbench.prepare("pocket")
         yield url
+
+
+@contextmanager
+def own_process(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The app as people start it, once it answers."""
+    command = [sys.executable, "app.py", "--home", str(home), "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+    def answers() -> bool:
+        assert process.poll() is None, "the app ended"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30):
+                return True
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    try:
+        until(answers)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 # What Gradio's client says of its own open connection while its page is being left.

@@ -3,22 +3,16 @@
 import os
 import re
 import signal
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import toy
 from playwright.sync_api import Browser, Locator, Page, expect
-from stage import HOSTILE, SlowBackend, free_port, serving, visited
+from stage import HOSTILE, SlowBackend, free_port, own_process, serving, visited
 from test_jobs import at_work, until
 from test_store_ingest import finished
 
-import app
 from cai_app.records import (
     Comparison,
     ConstitutionRef,
@@ -34,7 +28,6 @@ from cai_app.workbench.runs import Runs
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)
-ROOT = Path(app.__file__).parent
 
 
 def pair(number: int, text: str = "") -> Comparison:
@@ -374,28 +367,6 @@ def test_of_two_starts_the_second_waits_and_names_the_first(
             page.locator("#cw-runs").get_by_role("button", name="Stop").click()
             page.locator(f"#cw-runs li[data-run='{second.id}'] button").click()
             expect(state(page)).to_have_text("done")
-
-
-@contextmanager
-def own_process(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The app as people start it, once it answers."""
-    command = [sys.executable, "app.py", "--home", str(home), "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-
-    def answers() -> bool:
-        assert process.poll() is None, "the app ended"
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30):
-                return True
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    try:
-        until(answers)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.timeout(240)
