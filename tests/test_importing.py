@@ -1,4 +1,4 @@
-"""The forms that import, export and label: guessed, previewed, mapped, stopped, told as commands."""
+"""The forms that import, export and label: guesses, previews, mappings, stops, commands."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The Agreement tab and the import form in a real Chromium: from nothing to a report and its rows."""
+"""The Agreement tab and the import form in a real Chromium: from nothing to a report and rows."""
 
 import re
 from collections.abc import Iterator
