@@ -215,3 +215,12 @@ def test_the_fast_answers_of_a_rater_are_those_of_the_view(
             for what in (f"ai_answers WHERE rater = '{AI.id}'", f"answers_of('{AI.id}')")
         )
     assert fast == view and len({row[1] for row in fast}) > 2
+
+
+def test_a_rule_is_audited_only_where_it_is_named(store: Store, pairs: list[Comparison]) -> None:
+    rule = Rater(kind="reference", name="rule")
+    store.labels.add([said(one, 1.0, rule) for one in pairs])
+    store.labels.add([said(one, 1.0) for one in pairs])
+    with pytest.raises(InputError, match="no AI has labelled yet"):
+        report(store)
+    assert report(store, ai="rule").ai == rule
