@@ -14,7 +14,7 @@ from cai_app.workbench.audit import Audits, Rating, draw
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 AI, ANN = Rater(kind="ai", backend="pocket"), Rater(kind="human", name="ann")
-VIEW, NEXT = 0.3, 0.1  # seconds
+VIEW, NEXT, FIRST = 0.3, 0.1, 2.0  # seconds
 PEOPLE = (
     "INSERT INTO labels (seq, id, about, subject, kind, rater, value, time) SELECT 2000000 + n, "
     f"md5('h' || n), 'comparison', substr(md5('c' || (n * 37)), 1, 20), 'preference', '{ANN.id}', "
@@ -52,6 +52,19 @@ def test_a_view_of_the_audit_takes_a_third_of_a_second(store: Store) -> None:
     first = audits.audit(store, AuditOptions())
     assert (first.pool, first.n) == (500_000, 10_000)
     assert timed(lambda: audits.audit(store, AuditOptions())) < VIEW
+    # Views of the same labels that were never asked for: other slices, dimensions and widths.
+    conditions = (AuditOptions(slice=f"confidence>={n / 100}") for n in range(60, 80, 2))
+    assert timed(lambda: audits.audit(store, next(conditions))) < VIEW
+    others = iter(
+        AuditOptions(slice=by, width=w)
+        for by in ("principle", "confidence", "length")
+        for w in (0.02, 0.05)
+    )
+    assert timed(lambda: audits.audit(store, next(others))) < VIEW
+
+
+def test_the_first_view_of_new_labels_takes_two_seconds(store: Store) -> None:
+    assert timed(lambda: Audits().audit(store, AuditOptions())) < FIRST
 
 
 def test_the_next_pair_takes_a_tenth_of_a_second(store: Store) -> None:

@@ -231,6 +231,9 @@ def test_the_metrics_tell_the_distribution_while_it_goes(
     assert [line["step"] for line in lines] == [2, 4, 6]
     last, found = lines[-1], labels(path)
     assert sum(last[f"p{n}"] for n in range(10)) == last["labels"] == 6
+    assert sum(last[f"gap{n}"] for n in range(10)) == 6
+    shown = read(path).metrics
+    assert sum(shown[f"p{n}"] for n in range(10)) == 6, "the Runs panel draws them"
     gaps = [abs((o.orders[0].p_a or 0) - (o.orders[1].p_a or 0)) for o in found]
     assert last["order_gap"] == pytest.approx(sum(gaps) / 6)
     flips = [(o.orders[0].p_a - 0.5) * (o.orders[1].p_a - 0.5) < 0 for o in found]  # type: ignore[operator]

@@ -73,7 +73,7 @@ def _text(found: AuditReport) -> str:
     ]
     for name, figure in (
         ("corrected agreement", found.corrected.agreement),
-        (f"people prefer {found.corrected.preference_of}", found.corrected.preference),
+        (_rate_of(found), found.corrected.preference),
     ):
         if figure is not None:
             lines.append(_line(name, figure.estimate, figure.ci))
@@ -100,6 +100,13 @@ def _text(found: AuditReport) -> str:
         mark = " (few)" if one.few else ""
         lines.append(_line(f"{one.by} {one.name}, n {one.n}{mark}", one.agreement, one.ci))
     return "\n".join(lines)
+
+
+def _rate_of(found: AuditReport) -> str:
+    """Whose rate the second corrected estimate is."""
+    if found.kind == "refusal":
+        return "people see a refusal"
+    return f"people prefer {found.corrected.preference_of}"
 
 
 def _line(name: str, value: float | None, ci: Ci | None) -> str:

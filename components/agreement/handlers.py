@@ -162,7 +162,7 @@ def _missing(workbench: Workbench) -> tuple[Step, ...]:
     store = workbench.store
     raters = [one.rater for kind in ("preference", "refusal") for one in audit.raters(store, kind)]
     compared = store.comparisons.count() > 0
-    labelled = any(one.kind != "human" for one in raters)
+    labelled = any(one.kind in ("ai", "preference_model") for one in raters)
     people = any(one.kind == "human" for one in raters)
     return (
         Step(

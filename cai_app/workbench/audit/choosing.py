@@ -46,7 +46,9 @@ def choose(store: "Store", asked: AuditOptions) -> Chosen:
     elif queue is not None:
         ai = next(one for one in known if one.id == queue.ai)
     else:
-        ai = _most_in_common(store, asked.kind, others, people)
+        # A rule is no AI: it is audited where it is named.
+        models = [one for one in others if one.kind != "reference"]
+        ai = _most_in_common(store, asked.kind, models, people)
     people = [one for one in people if one != ai]
     if not people:
         raise InputError(f"{ai.name or ai.backend} is held against nobody; name --human")

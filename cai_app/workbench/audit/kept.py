@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from cai_app.records import AuditOptions, AuditReport
 from cai_app.workbench.audit import page, reading
 from cai_app.workbench.audit.choosing import Chosen, choose
-from cai_app.workbench.audit.matched import match, pooled
+from cai_app.workbench.audit.matched import Matched, Pool, match, pooled
 from cai_app.workbench.audit.report import Core, breakdown, computed, reported
 
 if TYPE_CHECKING:
@@ -41,9 +41,15 @@ class Audits:
 
     def questions(self, store: "Store", asked: AuditOptions, *, most: int = 40) -> list[str]:
         """What the audited rater was asked, the most frequent question first."""
-        made = self._made(store, asked.model_copy(update={"question": None, "slice": None}))
-        counted = Counter(one for one in made.core.found.pool.question if one is not None)
-        return [question for question, _ in counted.most_common(most)]
+
+        def counted() -> list[str]:
+            asked_of = self._matched(store, whom, chosen).pool.question
+            times = Counter(one for one in asked_of if one is not None)
+            return [question for question, _ in times.most_common(most)]
+
+        with self._lock:
+            whom, chosen = self._chosen(store, asked)
+            return cast(list[str], self._once("questions", (whom, most), 8, counted))
 
     def page(self, store: "Store", asked: AuditOptions) -> str:
         """The report as one HTML file."""
@@ -54,24 +60,11 @@ class Audits:
     def _made(self, store: "Store", asked: AuditOptions) -> _Made:
         """What hangs on less is kept for longer: a new width, or another way to break down, costs
         nothing, and labels of people leave the AI's pool as it is."""
-        from cai_app.store import audit
-
         with self._lock:
-            version = store.queues.version()
-            whom = (asked.kind, asked.ai, asked.human, asked.queue, version)
-            chosen: Chosen = self._once("chosen", whom, 32, lambda: choose(store, asked))
-            ai, queue = chosen.ai.id, chosen.queue.id if chosen.queue else None
-
-            def read() -> Any:
-                return pooled(audit.pool(store, ai, queue, chosen.kind))
-
-            def matched() -> Any:
-                latest = audit.labels_of(store, ai)
-                pool = self._once("pool", (chosen.kind, ai, queue, latest), 2, read)
-                return match(store, chosen, pool)
+            whom, chosen = self._chosen(store, asked)
 
             def made() -> Core:
-                return computed(store, asked, chosen, self._once("matched", whom, 4, matched))
+                return computed(store, asked, chosen, self._matched(store, whom, chosen))
 
             narrow = (None if breakdown(asked) else asked.slice, asked.question, asked.seed)
             core: Core = self._once("core", (whom, narrow), 4, made)
@@ -79,7 +72,27 @@ class Audits:
             def report() -> _Made:
                 return _Made(chosen, core, reported(asked, chosen, core))
 
-            return cast(_Made, self._once("made", (asked, version), 64, report))
+            return cast(_Made, self._once("made", (asked, whom), 64, report))
+
+    def _chosen(self, store: "Store", asked: AuditOptions) -> tuple[Any, Chosen]:
+        """Who is compared, and what that hangs on, the version of the labels among it."""
+        whom = (asked.kind, asked.ai, asked.human, asked.queue, store.queues.version())
+        return whom, self._once("chosen", whom, 32, lambda: choose(store, asked))
+
+    def _matched(self, store: "Store", whom: Any, chosen: Chosen) -> Matched:
+        from cai_app.store import audit
+
+        ai, queue = chosen.ai.id, chosen.queue.id if chosen.queue else None
+
+        def read() -> Pool:
+            return pooled(audit.pool(store, ai, queue, chosen.kind))
+
+        def matched() -> Matched:
+            latest = audit.labels_of(store, ai)
+            pool = self._once("pool", (chosen.kind, ai, queue, latest), 2, read)
+            return match(store, chosen, pool)
+
+        return cast(Matched, self._once("matched", whom, 4, matched))
 
     def _once(self, what: str, key: Any, most: int, make: Callable[[], Any]) -> Any:
         """A value, made if it is not kept; the oldest ones go where there are too many."""
