@@ -97,17 +97,16 @@ class Queues(Table[Queue]):
         columns = ("id", *Answer.model_fields)
         values = [given.id, *(getattr(given, name) for name in Answer.model_fields)]
         values[columns.index("rater")] = given.rater.id
-        with self.db.cursor() as cursor:
-            with self.db.transaction(cursor):
-                self.labels.raters.put(cursor, given.rater)
-                if label is not None:
-                    self.labels.put(cursor, label)
-                cursor.execute(
-                    f"INSERT INTO answers (seq, {', '.join(columns)}) SELECT "
-                    f"(SELECT coalesce(max(seq), 0) + 1 FROM answers), "
-                    f"{', '.join('?' * len(columns))} ON CONFLICT DO NOTHING",
-                    values,
-                ).fetchall()
+        with self.db.cursor() as cursor, self.db.transaction(cursor):
+            self.labels.raters.put(cursor, given.rater)
+            if label is not None:
+                self.labels.put(cursor, label)
+            cursor.execute(
+                f"INSERT INTO answers (seq, {', '.join(columns)}) SELECT "
+                f"(SELECT coalesce(max(seq), 0) + 1 FROM answers), "
+                f"{', '.join('?' * len(columns))} ON CONFLICT DO NOTHING",
+                values,
+            ).fetchall()
 
     def answers(self, queue: str) -> list[dict[str, Any]]:
         """The answers that count, the oldest first, as rows of `latest_answers`."""

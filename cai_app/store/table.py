@@ -67,7 +67,7 @@ class Table(Generic[R]):
         return int(found[0]) if found else 0
 
     def put(self, cursor: Cursor, record: R) -> None:
-        """Within a transaction: one record, unless it is there. Quicker than staging a single one."""
+        """Within a transaction: one record, unless it is there; quicker than staging it."""
         marks = ", ".join("?" * len(self.columns))
         cursor.execute(
             f"INSERT INTO {self.name} (seq, {', '.join(self.columns)}) "

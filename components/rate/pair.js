@@ -8,8 +8,8 @@ const S = { who: null, turn: null, since: 0, away: 0, hidden: 0, last: null, sen
 // What waits to be sent, and notes that are half typed.
 const store = () => `cai-rate-${String(S.who?.token ?? S.who?.queue ?? '').slice(0, 12)}`;
 let kept = { outbox: [], notes: {} };
-const load = () => { try { kept = { outbox: [], notes: {}, ...JSON.parse(localStorage.getItem(store())) }; } catch { kept = { outbox: [], notes: {} }; } };
-const save = () => { try { localStorage.setItem(store(), JSON.stringify(kept)); } catch { /* full or forbidden: the server's copy is left */ } };
+const load = () => { try { kept = { outbox: [], notes: {}, ...JSON.parse(localStorage.getItem(store())) }; } catch { kept = { outbox: [], notes: {} }; } root.dataset.sent = !kept.outbox.length; };
+const save = () => { root.dataset.sent = !kept.outbox.length; try { localStorage.setItem(store(), JSON.stringify(kept)); } catch { /* full or forbidden: the server's copy is left */ } };
 
 class Told extends Error {}
 async function ask(name, payload = {}) {
