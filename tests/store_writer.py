@@ -1,4 +1,4 @@
-"""A program that works on a store until it is killed: `store_writer.py write|ingest|migrate|rate HOME`.
+"""A program that works on a store until it is killed: `store_writer.py WHAT HOME`.
 
 It prints a line for everything that was acknowledged, so that a test can hold the store to it.
 """
@@ -75,12 +75,12 @@ def rate(home: Path) -> None:
     assert queue
     person = Rater(kind="human", name="ann")
     seat = Desk().seat(store, queue, person, blind="server", salt="salt")
-    turn = seat.open()
-    print("open", flush=True)
+    turn, opened = seat.open(), False
     while turn.now:
         asked = turn.now
         turn = seat.answer(asked.item, "a", note=asked.item)
-        print(asked.item, flush=True)
+        print(asked.item if opened else f"open\n{asked.item}", flush=True)
+        opened = True
 
 
 def migrate(home: Path) -> None:

@@ -395,6 +395,14 @@ def server_functions(page: gr.Blocks) -> list[tuple[int, str]]:
 
 def ask_everything(listener: Listener, base: str, page: gr.Blocks, payloads: list[Any]) -> None:
     """Every page, file, listener and function of one of the two apps, private ones too."""
+    for index in [*page.fns, max(page.fns, default=0) + 1]:
+        for data in ([], payloads):
+            listener.listen(base, index, data)
+    look_around(listener, base, page, payloads)
+
+
+def look_around(listener: Listener, base: str, page: gr.Blocks, payloads: list[Any]) -> None:
+    """Every page, file and function, without the listeners."""
     for path in ("/", "/config", "/gradio_api/info", "/gradio_api/info?all_endpoints=true",
                  "/gradio_api/openapi.json", "/openapi.json", "/gradio_api/user",
                  "/gradio_api/token", "/gradio_api/app_id", "/gradio_api/startup-events",
@@ -402,9 +410,6 @@ def ask_everything(listener: Listener, base: str, page: gr.Blocks, payloads: lis
                  "/gradio_api/file=store.duckdb", "/gradio_api/runs", "/theme.css",
                  "/manifest.json", "/robots.txt", "/docs"):  # fmt: skip
         listener.get(f"{base}{path}")
-    for index in [*page.fns, max(page.fns, default=0) + 1]:
-        for data in ([], payloads):
-            listener.listen(base, index, data)
     for id, name in server_functions(page):
         for payload in payloads:
             asked = {"data": [payload], "component_id": id, "fn_name": name, "session_hash": "s"}
@@ -447,7 +452,7 @@ def test_a_rater_cannot_obtain_an_ai_label_by_any_call(settings: Settings) -> No
         # The same ears hear it where it may be heard: for the owner, and for ann at the end.
         owner = Listener(url)
         owner.client.post("/login", data={"username": "owner", "password": "pass"})
-        ask_everything(owner, "", demo, payloads[:1])
+        look_around(owner, "", demo, payloads[:1])
         assert {"zebra-queue", "zebra-backend"} <= {leak.split(" in ")[0] for leak in owner.leaks()}
         finish(bench.spotchecks.seat_of(given))
         ((id, _),) = [one for one in server_functions(rating) if one[1] == "ending"]

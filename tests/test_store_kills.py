@@ -110,7 +110,7 @@ def rating_storm(home: Path, kills: int) -> None:
     acknowledged: list[str] = []
     for _ in range(kills):
         # A line that the kill cut short was not acknowledged.
-        acknowledged += killed("rate", home, after=draw.uniform(0.1, 0.8))
+        acknowledged += killed("rate", home, after=draw.uniform(0, 0.6))
         store = Store(home)
         kept = [note for (note,) in store.sql("SELECT note FROM answers").rows]
         assert len(kept) == len(set(kept)), "an answer is there twice"
