@@ -197,7 +197,7 @@ def test_undo_brings_the_pair_back_with_its_note_and_a_lead_time_is_kept(
 
 
 def test_two_at_once_get_different_pairs_but_for_the_shared_ones(settings: Settings) -> None:
-    bench = filled(settings, 40, overlap=0.25, repeats=0)
+    bench = filled(settings, 24, overlap=0.25, repeats=0)
     try:
         ann, bob = seat(bench, "ann"), seat(bench, "bob")
         turns, met = {ann: ann.open(), bob: bob.open()}, 0
@@ -209,31 +209,31 @@ def test_two_at_once_get_different_pairs_but_for_the_shared_ones(settings: Setti
         rows = bench.store.sql(
             "SELECT comparison, count(*) FROM latest_answers GROUP BY comparison"
         ).rows
-        assert len(rows) == 40
+        assert len(rows) == 24
         shared = sum(count == 2 for _, count in rows)
-        assert 4 <= shared <= 18 and met <= shared
+        assert 1 <= shared <= 14 and met <= shared
     finally:
         bench.close()
 
 
 def test_two_raters_in_two_threads_lose_and_double_nothing(settings: Settings) -> None:
-    bench = filled(settings, 40, overlap=1.0, repeats=0)
+    bench = filled(settings, 15, overlap=1.0, repeats=0)
     try:
         counts: dict[str, int] = {}
 
         def work(name: str) -> None:
             counts[name] = finish(seat(bench, name))
 
-        threads = [threading.Thread(target=work, args=(name,)) for name in ("ann", "bob", "cyd")]
+        threads = [threading.Thread(target=work, args=(name,)) for name in ("ann", "bob")]
         for one in threads:
             one.start()
         for one in threads:
             one.join()
-        assert counts == dict.fromkeys(("ann", "bob", "cyd"), 40)
+        assert counts == dict.fromkeys(("ann", "bob"), 15)
         for table in ("answers", "latest_answers"):
             found = bench.store.sql(f"SELECT count(*), count(DISTINCT (rater, comparison)) "
                                     f"FROM {table}").rows  # fmt: skip
-            assert found == ((120, 120),)
+            assert found == ((30, 30),)
     finally:
         bench.close()
 
