@@ -51,7 +51,7 @@ const button = (key, text, act, kind = '') => node('button', { type: 'button', c
 const answers = KEYS.map(([key, value, text]) => button(key, text, () => give(value), value));
 const undoKey = button('u', 'Undo', undo, 'small');
 const noteKey = button('n', 'Note', openNote, 'small');
-const peekKey = button('r', 'What the AI said of the last pair', peek, 'small');
+const peekKey = button('r', 'AI\'s answer', peek, 'small');
 const helpKey = button('?', 'Help', () => help.showModal(), 'small');
 const saved = node('span', { class: 'meta saved', role: 'status' });
 const legend = node('div', { class: 'legend' }, [noteBox, node('div', { class: 'answers' }, answers),
