@@ -1,4 +1,4 @@
-"""A program that works on a store until it is killed: `store_writer.py write|ingest|migrate HOME`.
+"""A program that works on a store until it is killed: `store_writer.py WHAT HOME`.
 
 It prints a line for everything that was acknowledged, so that a test can hold the store to it.
 """
@@ -7,8 +7,9 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from cai_app.records import Comparison, Label, OrderVerdict, Rater, Response
+from cai_app.records import Comparison, Label, OrderVerdict, Queue, Rater, Response
 from cai_app.store import MIGRATIONS, Store, ingest_finished
+from cai_app.workbench.audit import Desk, draw
 
 
 def response(number: int, side: int = 0) -> Response:
@@ -56,6 +57,32 @@ def ingest(home: Path) -> None:
     store.close()
 
 
+def queue_to_rate(home: Path, count: int) -> None:
+    """A queue of so many pairs that an AI has labelled, whole."""
+    store = Store(home)
+    pairs = [Comparison.of(response(k, 1), response(k, 2)) for k in range(count)]
+    store.comparisons.add(pairs)
+    store.labels.add([label(pair) for pair in pairs])
+    ai = label(pairs[0]).rater
+    draw(store, ai, Queue(name="storm", ai=ai.id, rule="uniform", wanted=count))
+    store.close()
+
+
+def rate(home: Path) -> None:
+    """A person answers pair after pair, as a rating page asks; each line is an answer it has."""
+    store = Store(home)
+    queue = store.queues.find("storm")
+    assert queue
+    person = Rater(kind="human", name="ann")
+    seat = Desk().seat(store, queue, person, blind="server", salt="salt")
+    turn, opened = seat.open(), False
+    while turn.now:
+        asked = turn.now
+        turn = seat.answer(asked.item, "a", note=asked.item)
+        print(asked.item if opened else f"open\n{asked.item}", flush=True)
+        opened = True
+
+
 def migrate(home: Path) -> None:
     """Open the store with the migrations in HOME/migrations."""
     print("open", flush=True)
@@ -65,4 +92,6 @@ def migrate(home: Path) -> None:
 
 if __name__ == "__main__":
     assert MIGRATIONS.is_dir()
-    {"write": write, "ingest": ingest, "migrate": migrate}[sys.argv[1]](Path(sys.argv[2]))
+    {"write": write, "ingest": ingest, "migrate": migrate, "rate": rate}[sys.argv[1]](
+        Path(sys.argv[2])
+    )

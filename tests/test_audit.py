@@ -341,7 +341,7 @@ def test_an_answer_outside_the_queue_is_refused(drawn: Store) -> None:
     with pytest.raises(InputError, match="not in this queue"):
         rating(drawn).answer("nobody", "a")
     with pytest.raises(InputError, match="with undo"):
-        rating(drawn).answer(drawn.queues.served(queue().id)[0], "undone")
+        rating(drawn).answer(next(iter(drawn.queues.served(queue().id))), "undone")
     with pytest.raises(InputError, match="people do"):
         rating(drawn, AI)
 
@@ -371,7 +371,7 @@ def test_the_workbench_and_the_command_say_the_same(
         expected = workbench.audit(AuditOptions())
         workbench.saw("bob", pairs[0])
         bob = Rater(kind="human", name="bob")
-        assert workbench.store.queues.revealed(bob.id) == {pairs[0].id}
+        assert workbench.store.queues.revealed(bob.id) == {pairs[0].id: {None}}
     finally:
         workbench.close()
     assert commands.main(["--home", str(settings.home), "audit", "--json"]) == 0

@@ -26,6 +26,7 @@ SUBCOMMANDS = {
         "invert",
         "conflicts",
     ),
+    "spotcheck": ("draw", "list", "invite", "revoke"),
     "runs": ("list", "show", "logs", "stop", "kill", "resume", "delete"),
 }
 HELP = (

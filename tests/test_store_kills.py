@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from store_writer import response
+from store_writer import queue_to_rate, response
 
 from cai_app.records import RunStatus
 from cai_app.store import MIGRATIONS, Store, ingest_finished, line_of
@@ -103,7 +103,32 @@ def migration_storm(home: Path, kills: int) -> None:
     store.close()
 
 
-STORMS = pytest.mark.parametrize("storm", [write_storm, ingest_storm, migration_storm])
+def rating_storm(home: Path, kills: int) -> None:
+    """Every answer that a rater was told is kept, is kept once, with its one label."""
+    draw = random.Random(4)
+    queue_to_rate(home, 60 * kills)
+    acknowledged: list[str] = []
+    for _ in range(kills):
+        # A line that the kill cut short was not acknowledged.
+        acknowledged += killed("rate", home, after=draw.uniform(0, 0.6))
+        store = Store(home)
+        kept = [note for (note,) in store.sql("SELECT note FROM answers").rows]
+        assert len(kept) == len(set(kept)), "an answer is there twice"
+        assert not set(acknowledged) - set(kept), "acknowledged answers were lost"
+        assert len(kept) <= len(acknowledged) + kills
+        given = (
+            "SELECT count(*), count(DISTINCT l.subject), count(DISTINCT l.id) FROM labels l JOIN "
+            "raters r ON r.id = l.rater WHERE r.kind = 'human'"
+        )
+        labels = store.sql("SELECT count(*) FROM answers WHERE NOT repeat").rows[0][0]
+        assert store.sql(given).rows == ((labels,) * 3,)
+        store.close()
+    assert acknowledged
+
+
+STORMS = pytest.mark.parametrize(
+    "storm", [write_storm, ingest_storm, migration_storm, rating_storm]
+)
 
 
 @STORMS

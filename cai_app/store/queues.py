@@ -71,23 +71,14 @@ class Queues(Table[Queue]):
                 f"SELECT {', '.join(self.columns)} FROM queues WHERE {where}", values
             ).fetchall()
 
-    def served(self, queue: str) -> list[str]:
-        """The drawn comparisons in the order of serving."""
+    def served(self, queue: str) -> dict[str, str | None]:
+        """The drawn comparisons in the order of serving, each with what the AI was asked about
+        it; nothing of what it answered."""
         with self.db.cursor() as cursor:
             rows = cursor.execute(
-                "SELECT comparison FROM queue_rows WHERE queue = ? AND place IS NOT NULL "
-                "ORDER BY place",
+                "SELECT comparison, question FROM queue_rows "
+                "WHERE queue = ? AND place IS NOT NULL ORDER BY place",
                 [queue],
-            ).fetchall()
-        return [row[0] for row in rows]
-
-    def questions(self, queue: str, comparisons: Sequence[str]) -> dict[str, str | None]:
-        """What the AI was asked about some rows; nothing of what it answered."""
-        with self.db.cursor() as cursor:
-            rows = cursor.execute(
-                "SELECT comparison, question FROM queue_rows WHERE queue = $queue "
-                "AND comparison IN (SELECT unnest($comparisons))",
-                {"queue": queue, "comparisons": list(comparisons)},
             ).fetchall()
         return dict(rows)
 
@@ -106,17 +97,16 @@ class Queues(Table[Queue]):
         columns = ("id", *Answer.model_fields)
         values = [given.id, *(getattr(given, name) for name in Answer.model_fields)]
         values[columns.index("rater")] = given.rater.id
-        with self.db.cursor() as cursor:
-            self.labels.stage(cursor, [label] if label else [])
-            self.labels.raters.stage(cursor, [given.rater])
-            with self.db.transaction(cursor):
-                self.labels.merge(cursor)
-                cursor.execute(
-                    f"INSERT INTO answers (seq, {', '.join(columns)}) SELECT "
-                    f"(SELECT coalesce(max(seq), 0) + 1 FROM answers), "
-                    f"{', '.join('?' * len(columns))} ON CONFLICT DO NOTHING",
-                    values,
-                ).fetchall()
+        with self.db.cursor() as cursor, self.db.transaction(cursor):
+            self.labels.raters.put(cursor, given.rater)
+            if label is not None:
+                self.labels.put(cursor, label)
+            cursor.execute(
+                f"INSERT INTO answers (seq, {', '.join(columns)}) SELECT "
+                f"(SELECT coalesce(max(seq), 0) + 1 FROM answers), "
+                f"{', '.join('?' * len(columns))} ON CONFLICT DO NOTHING",
+                values,
+            ).fetchall()
 
     def answers(self, queue: str) -> list[dict[str, Any]]:
         """The answers that count, the oldest first, as rows of `latest_answers`."""
@@ -138,15 +128,17 @@ class Queues(Table[Queue]):
                     [rater, comparison, queue],
                 ).fetchall()
 
-    def revealed(self, rater: str, *, queue: str | None = None) -> set[str]:
-        """Comparisons of which a person has seen what the AI says, anywhere or in one queue."""
+    def revealed(self, rater: str) -> dict[str, set[str | None]]:
+        """Comparisons of which a person has seen what the AI says, and in which queues; None for
+        elsewhere."""
         with self.db.cursor() as cursor:
             rows = cursor.execute(
-                "SELECT DISTINCT comparison FROM reveals WHERE rater = $rater "
-                "AND ($queue IS NULL OR queue = $queue)",
-                {"rater": rater, "queue": queue},
+                "SELECT DISTINCT comparison, queue FROM reveals WHERE rater = ?", [rater]
             ).fetchall()
-        return {row[0] for row in rows}
+        found: dict[str, set[str | None]] = {}
+        for comparison, queue in rows:
+            found.setdefault(comparison, set()).add(queue)
+        return found
 
     def version(self) -> tuple[int, int]:
         """Changes whenever a label or an answer is added: what was computed before is old then."""

@@ -66,6 +66,16 @@ class Table(Generic[R]):
         ).fetchone()
         return int(found[0]) if found else 0
 
+    def put(self, cursor: Cursor, record: R) -> None:
+        """Within a transaction: one record, unless it is there; quicker than staging it."""
+        marks = ", ".join("?" * len(self.columns))
+        cursor.execute(
+            f"INSERT INTO {self.name} (seq, {', '.join(self.columns)}) "
+            f"SELECT (SELECT coalesce(max(seq), 0) + 1 FROM {self.name}), {marks} "
+            "ON CONFLICT DO NOTHING",
+            list(self.values(record)),
+        ).fetchall()
+
     def get(self, ids: Sequence[str]) -> dict[str, R]:
         """Records by id; ids that are not there are left out."""
         with self.db.cursor() as cursor:

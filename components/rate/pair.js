@@ -8,8 +8,8 @@ const S = { who: null, turn: null, since: 0, away: 0, hidden: 0, last: null, sen
 // What waits to be sent, and notes that are half typed.
 const store = () => `cai-rate-${String(S.who?.token ?? S.who?.queue ?? '').slice(0, 12)}`;
 let kept = { outbox: [], notes: {} };
-const load = () => { try { kept = { outbox: [], notes: {}, ...JSON.parse(localStorage.getItem(store())) }; } catch { kept = { outbox: [], notes: {} }; } };
-const save = () => { try { localStorage.setItem(store(), JSON.stringify(kept)); } catch { /* full or forbidden: the server's copy is left */ } };
+const load = () => { try { kept = { outbox: [], notes: {}, ...JSON.parse(localStorage.getItem(store())) }; } catch { kept = { outbox: [], notes: {} }; } root.dataset.sent = !kept.outbox.length; };
+const save = () => { root.dataset.sent = !kept.outbox.length; try { localStorage.setItem(store(), JSON.stringify(kept)); } catch { /* full or forbidden: the server's copy is left */ } };
 
 class Told extends Error {}
 async function ask(name, payload = {}) {
@@ -51,7 +51,7 @@ const button = (key, text, act, kind = '') => node('button', { type: 'button', c
 const answers = KEYS.map(([key, value, text]) => button(key, text, () => give(value), value));
 const undoKey = button('u', 'Undo', undo, 'small');
 const noteKey = button('n', 'Note', openNote, 'small');
-const peekKey = button('r', 'What the AI said of the last pair', peek, 'small');
+const peekKey = button('r', 'AI\'s answer', peek, 'small');
 const helpKey = button('?', 'Help', () => help.showModal(), 'small');
 const saved = node('span', { class: 'meta saved', role: 'status' });
 const legend = node('div', { class: 'legend' }, [noteBox, node('div', { class: 'answers' }, answers),

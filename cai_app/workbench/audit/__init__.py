@@ -1,7 +1,7 @@
 """The audit of AI labels against people: what goes into it, the report, and the rating queue."""
 
 from cai_app.workbench.audit.choosing import choose, choose_ai
-from cai_app.workbench.audit.desk import Seat
+from cai_app.workbench.audit.desk import Desk, Seat
 from cai_app.workbench.audit.drawing import QueuePlan, draw
 from cai_app.workbench.audit.inviting import NEEDS_LOGIN, QueueState, Spotchecks
 from cai_app.workbench.audit.kept import Audits
@@ -12,6 +12,7 @@ from cai_app.workbench.audit.report import audit
 __all__ = [
     "Audits",
     "Cell",
+    "Desk",
     "NEEDS_LOGIN",
     "QueuePlan",
     "QueueState",

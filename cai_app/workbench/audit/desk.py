@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cai_app import spotcheck
 from cai_app.errors import InputError
 from cai_app.records import Answered, Blind, Queue, Rater, Record, hashed
-from cai_app.workbench.audit.rating import Rating
+from cai_app.workbench.audit.rating import Look, Rating
 
 if TYPE_CHECKING:
     from cai_app.store import Store
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _HOLD = 600.0  # seconds that a pair stays with the rater who has it on the screen
 _SEATS = 256
 _NOTE = 4000  # characters
+_ELSEWHERE = (
+    "You had answered that pair already, in another window; that answer stands. Undo takes it back."
+)
 _TURNED = {"a": "b", "b": "a"}
 
 
@@ -97,45 +100,40 @@ class Seat:
     def _id(self, comparison: str, repeat: bool) -> str:
         return hashed("item", self._salt, comparison, repeat)
 
-    def open(self, *, told: str = "") -> Turn:
+    def open(self) -> Turn:
         """What is before this rater now."""
         with self._desk.lock:
-            return self._turn(self._rating.upcoming(2), told=told)
+            return self._turn(self._rating.look())
 
     def answer(
         self, item: str, answer: Answered, *, note: str = "", lead_ms: int | None = None
     ) -> Turn:
         """Keep an answer, durably, and go on. The same one sent twice is kept once."""
         with self._desk.lock:
-            asked = self._asked(item)
-            given = self._given(asked)
+            asked, look = self._asked(item), self._rating.look()
+            given = self._given(asked, look)
             if given is not None:
-                same = self._as_shown(given) == answer
-                return self.open(
-                    told=""
-                    if same
-                    else "You had answered that pair already, in another window; "
-                    "that answer stands. Undo takes it back."
-                )
+                told = "" if self._as_shown(given) == answer else _ELSEWHERE
+                return self._turn(look, told=told)
             self._rating.answer(
                 asked.comparison,
                 answer,
                 repeat=asked.repeat,
                 note=note.strip()[:_NOTE] or None,
                 lead_ms=lead_ms,
+                look=look,
             )
-            return self.open()
+            return self._turn(self._rating.look())
 
     def undo(self) -> Turn:
         """Take the last answer back; its pair comes again, with its note."""
         with self._desk.lock:
             own = self._rating.mine()
             if self._rating.undo() is None:
-                return self.open(told="There is nothing to undo.")
+                return self._turn(self._rating.look(), told="There is nothing to undo.")
             last = own[-1]
             again = spotcheck.Next(last["comparison"], bool(last["repeat"]))
-            rest = [one for one in self._rating.upcoming(2) if one != again]
-            return self._turn([again, *rest][:2], note=last["note"] or "")
+            return self._turn(self._rating.look(), first=again, note=last["note"] or "")
 
     def peek(self, item: str) -> Line:
         """What the AI says of an answered pair; from now on this rater's answers are no longer
@@ -185,8 +183,8 @@ class Seat:
             raise InputError("that pair is not of this queue; reload the page")
         return found
 
-    def _given(self, asked: spotcheck.Next) -> dict[str, Any] | None:
-        rows = self._rating.mine()
+    def _given(self, asked: spotcheck.Next, look: Look) -> dict[str, Any] | None:
+        rows = self._rating.mine(look)
         return next(
             (
                 row
@@ -210,10 +208,20 @@ class Seat:
             for shown in self._rating.show(found)
         ]
 
-    def _turn(self, coming: list[spotcheck.Next], *, note: str = "", told: str = "") -> Turn:
+    def _turn(
+        self,
+        look: Look,
+        *,
+        first: spotcheck.Next | None = None,
+        note: str = "",
+        told: str = "",
+    ) -> Turn:
+        coming = self._rating.upcoming(2, look)
+        if first is not None:
+            coming = [first, *(one for one in coming if one != first)][:2]
         self._desk.hold(self._rating, [one.comparison for one in coming])
         now, then = [*self._shown(coming), None, None][:2]
-        progress = self._rating.progress()
+        progress = self._rating.progress(look)
         return Turn(
             rater=str(self._rating.rater.name),
             now=now,
@@ -221,9 +229,9 @@ class Seat:
             done=progress.answered + progress.skipped,
             left=progress.left,
             skipped=progress.skipped,
-            may_undo=bool(self._rating.mine()),
+            may_undo=bool(self._rating.mine(look)),
             peeks=self._rating.queue.reveal == "item",
-            unblinded=self._rating.unblinded,
+            unblinded=self._rating.unblinded(look),
             blind=self._blind,
             note=note,
             told=told,

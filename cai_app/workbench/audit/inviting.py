@@ -212,7 +212,7 @@ class Spotchecks:
         responses = [Response(prompt=prompt, text=text) for text in dict.fromkeys(texts)]
         typed = [Comparison.of(one, other).id for one, other in combinations(responses, 2)]
         known = store.queues.revealed(person.id)
-        found = {*typed, *store.queues.alike(prompt, texts)} - known
+        found = {*typed, *store.queues.alike(prompt, texts)} - known.keys()
         if found:
             store.queues.reveal(person.id, sorted(found))
 

@@ -6,7 +6,7 @@ sampling rule: `Shown` is all that a rating page may send.
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cai_app import spotcheck
 from cai_app.errors import InputError
@@ -51,6 +51,14 @@ class Revealed(Record):
     agrees: bool | None
 
 
+class Look(NamedTuple):
+    """What the store held at one moment: everybody's answers that count, the oldest first, as rows
+    of `latest_answers`, and where this rater has seen what the AI says of which comparisons."""
+
+    rows: list[dict[str, Any]]
+    seen: dict[str, set[str | None]]
+
+
 class Rating:
     """One rater at one queue. Every call reads the store, so two browsers see each other."""
 
@@ -69,7 +77,8 @@ class Rating:
             raise InputError(f"a {rater.kind} rater does not rate here; people do")
         self.store, self.queue, self.rater, self._blind = store, queue, rater, blind
         self._held = held
-        self._order = store.queues.served(queue.id)
+        self._questions = store.queues.served(queue.id)
+        self.order = list(self._questions)
         self._serving = spotcheck.Serving(queue.seed, queue.overlap, queue.repeats)
 
     def next(self) -> Shown | None:
@@ -77,20 +86,24 @@ class Rating:
         shown = self.show(self.upcoming(1))
         return shown[0] if shown else None
 
-    def upcoming(self, count: int) -> list[spotcheck.Next]:
+    def look(self) -> Look:
+        """What the store holds now. Whoever asks several things passes one look to all of them."""
+        queues = self.store.queues
+        return Look(queues.answers(self.queue.id), queues.revealed(self.rater.id))
+
+    def upcoming(self, count: int, look: Look | None = None) -> list[spotcheck.Next]:
         """The next rows, each as if those before it had been answered."""
-        rows = self.store.queues.answers(self.queue.id)
-        own = [row for row in rows if row["rater"] == self.rater.id]
+        rows, seen = look = look or self.look()
+        own = self.mine(look)
         mine = [row["comparison"] for row in own if not row["repeat"]]
         repeated = {row["comparison"] for row in own if row["repeat"] or row["answer"] == "skip"}
         taken = {row["comparison"] for row in rows if row["rater"] != self.rater.id}
-        seen = self.store.queues.revealed(self.rater.id)
         found: list[spotcheck.Next] = []
         while len(found) < count:
             # What others have before them comes last, so that nobody waits for anybody.
             tries = (
                 spotcheck.following(
-                    self._order, self._serving, self.rater.id,
+                    self.order, self._serving, self.rater.id,
                     mine=mine, repeated=repeated, taken=others, seen=seen,
                 )
                 for others in ({*taken, *self._held()}, taken)
@@ -107,7 +120,6 @@ class Rating:
         """Rows as this rater sees them."""
         ids = [one.comparison for one in found]
         pairs = self.store.comparisons.get(ids)
-        questions = self.store.queues.questions(self.queue.id, ids)
         shown = []
         for one in found:
             pair = pairs[one.comparison]
@@ -120,21 +132,16 @@ class Rating:
                     prompt=pair.prompt,
                     first=sides[0],
                     second=sides[1],
-                    question=questions.get(one.comparison),
+                    question=self._questions[one.comparison],
                     repeat=one.repeat,
                 )
             )
         return shown
 
-    def mine(self) -> list[dict[str, Any]]:
+    def mine(self, look: Look | None = None) -> list[dict[str, Any]]:
         """This rater's answers that count, the oldest first, as rows of `latest_answers`."""
-        rows = self.store.queues.answers(self.queue.id)
+        rows = look.rows if look else self.store.queues.answers(self.queue.id)
         return [row for row in rows if row["rater"] == self.rater.id]
-
-    @property
-    def order(self) -> list[str]:
-        """The drawn comparisons in the order of serving."""
-        return self._order
 
     def _swapped(self, comparison: str, repeat: bool) -> bool:
         return spotcheck.swapped(self.queue.seed, self.rater.id, comparison, repeat=repeat)
@@ -147,34 +154,39 @@ class Rating:
         repeat: bool = False,
         note: str | None = None,
         lead_ms: int | None = None,
+        look: Look | None = None,
     ) -> None:
         """Keep an answer about the pair as it was shown (`a` is the first). Durable on return.
 
         A skip is kept as an unscored label: non-response that the report counts.
         """
-        if comparison not in set(self._order):
+        if comparison not in self._questions:
             raise InputError(f"comparison {comparison} is not in this queue; take the next pair")
         if answer == "undone":
             raise InputError("an answer is taken back with undo")
         swapped = self._swapped(comparison, repeat)
         stored = _TURNED.get(answer, answer) if swapped else answer
-        self._keep(comparison, stored, repeat=repeat, note=note, lead_ms=lead_ms)
+        self._keep(
+            look or self.look(), comparison, stored, repeat=repeat, note=note, lead_ms=lead_ms
+        )
 
     def undo(self) -> str | None:
         """Take back this rater's last answer, and name its comparison; None where there is none."""
-        own = self.mine()
+        look = self.look()
+        own = self.mine(look)
         if not own:
             return None
         last = own[-1]
-        if last["comparison"] in self.store.queues.revealed(self.rater.id):
+        if last["comparison"] in look.seen:
             raise InputError(
                 "the AI's answer to that pair has been shown, so yours stays as it was given"
             )
-        self._keep(last["comparison"], "undone", repeat=last["repeat"])
+        self._keep(look, last["comparison"], "undone", repeat=last["repeat"])
         return str(last["comparison"])
 
     def _keep(
         self,
+        look: Look,
         comparison: str,
         answer: Answered,
         *,
@@ -192,7 +204,7 @@ class Rating:
                 answer=answer,
                 swapped=self._swapped(comparison, repeat),
                 # After one pair was revealed, whatever follows is no longer blind.
-                blind="revealed" if self.unblinded else self._blind,
+                blind="revealed" if self.unblinded(look) else self._blind,
                 time=moment,
                 repeat=repeat,
                 label=label.id if label else None,
@@ -211,19 +223,18 @@ class Rating:
             rater=self.rater,
             value=value,
             unscored_reason=None if value is not None else f"the rater's answer: {answer}",
-            question=self.store.queues.questions(self.queue.id, [comparison]).get(comparison),
+            question=self._questions[comparison],
             time=moment,
         )
 
-    @property
-    def unblinded(self) -> bool:
+    def unblinded(self, look: Look) -> bool:
         """Whether this rater has seen what the AI says of a pair of this queue."""
-        return bool(self.store.queues.revealed(self.rater.id, queue=self.queue.id))
+        return any(self.queue.id in queues for queues in look.seen.values())
 
-    def progress(self) -> Progress:
+    def progress(self, look: Look | None = None) -> Progress:
         """How far this rater is."""
-        rows = self.store.queues.answers(self.queue.id)
-        own = [row for row in rows if row["rater"] == self.rater.id]
+        rows, _ = look = look or self.look()
+        own = self.mine(look)
         once = {row["comparison"]: row for row in own if not row["repeat"]}
         twice = {row["comparison"]: row for row in own if row["repeat"]}
         first, second = (
@@ -237,7 +248,7 @@ class Rating:
         return Progress(
             answered=len(once) - skipped,
             skipped=skipped,
-            left=sum(self._open(id, once, others) for id in self._order),
+            left=sum(self._open(id, once, others) for id in self.order),
             repeats=count,
             repeat_rate=rate,
             median_lead_ms=float(leads[len(leads) // 2]) if leads else None,
