@@ -27,7 +27,7 @@ MIXTURES = {"helpful": HELPFUL_MIXTURE}
 class Tuning:
     """How an adapter is tuned."""
 
-    steps: int = 80
+    steps: int = 120
     step_tokens: int = 8192
     rank: int = 16
     lr: float = 2e-3
