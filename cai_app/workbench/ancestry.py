@@ -129,7 +129,7 @@ def _run_or_model(
     elif place == "backend" and text:
         adapter = text.rpartition("@")[2] if "@" in text else ""
         yield Parent(named.get(adapter, text), "", "model")
-    elif text and text not in ("preset", "none"):
+    elif text and text not in ("preset", "none", "auto"):
         base = str(options.get("backend", "pocket")).partition("@")[0]
         yield Parent(named.get(text, f"{base}@{text}"), "", "model")
 

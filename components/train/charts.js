@@ -42,15 +42,14 @@ const spoken = (name) => name.replaceAll('_', ' ').replace(/^held out/, 'held-ou
 
 // Which plots there are for these runs: a known one for what it names, one of its own for the rest.
 function plotsOf(runs, kind) {
-  const names = new Set(runs.flatMap((run) => [...run.series.keys()]));
+  const all = new Set(runs.flatMap((run) => [...run.series.keys()])), names = new Set(all);
   const found = [];
   for (const plot of PLOTS) {
     if (plot.kinds && !plot.kinds.includes(kind)) continue;
-    if (plot.across) { if (names.has(plot.across) && names.has(plot.up)) found.push({ ...plot, names: [plot.up] }); continue; }
+    if (plot.across) { if (all.has(plot.across) && all.has(plot.up)) found.push({ ...plot, names: [plot.up] }); continue; }
     const mine = plot.match ? [...names].filter((name) => plot.match.test(name)) : plot.of.filter((name) => names.has(name));
     mine.forEach((name) => names.delete(`${name}`));
     if (mine.length) found.push({ ...plot, names: mine });
-    if (plot.of?.includes('kl')) mine.forEach((name) => names.add(name)); // √KL reads it too
   }
   const drawn = new Set(found.flatMap((plot) => [...plot.names, plot.across ?? '']));
   for (const name of names) if (!drawn.has(name)) found.push({ title: spoken(name), names: [name], minor: true, quiet: QUIET.has(name) });
