@@ -86,7 +86,7 @@ function card(queue) {
 }
 
 const EMPTY = {
-  unlabelled: ['No AI has labelled anything yet', 'A spot-check is drawn from pairs that an AI has judged. Label some first, for instance the built-in pairs: python -m cai_app label --source helpful --limit 200. Then draw here.'],
+  unlabelled: ['No AI has labelled anything yet', 'A spot-check is drawn from pairs that an AI has judged. Label some first, for instance the built-in pairs: python -m cai_app label --pairs pairs --limit 200. Then draw here.'],
   visitor: ['Spot-checks are kept on your own machine', 'This demo keeps nothing. Run your own copy to draw a sample, invite raters and rate.'],
   ready: ['No queue yet', 'Choose whose labels to check and press Draw: pairs are drawn by chance, each with a chance that is known and kept.'],
 };
