@@ -4,18 +4,17 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny
+from rewards import HEARD, WORDS, pm_run, rl_run, same, silence, work
 
 from cai_app import files, jobs
 from cai_app.backends import adapter_hash, trained
 from cai_app.errors import BackendError
-from cai_app.jobs.control import _write
-from cai_app.records import PreferenceOptions, RlOptions, TrainOptions
+from cai_app.records import RlOptions
 from cai_app.settings import ROOT, Settings
 from cai_app.work import program
 from cai_app.work.progress import Paused, Run
@@ -23,8 +22,6 @@ from cai_app.work.progress import Paused, Run
 torch = pytest.importorskip("torch")
 
 from cai_app.work import one_base, preference, rl  # noqa: E402
-
-WORDS = ("help", "hack", "wifi", "neighbor", "share", "privacy", "app", "looking")
 
 
 @pytest.fixture
@@ -35,86 +32,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(rl, "COMPARED_ON", 6)
     monkeypatch.setattr(rl, "TRAINED_ON", 40)
     return settings
-
-
-def rows(count: int = 60) -> list[dict[str, Any]]:
-    """Half AI, half helpfulness labels: answers that share the wifi are better."""
-    found = []
-    for n in range(count):
-        better, p = n % 2 == 0, (0.9 if n % 2 == 0 else 0.1)
-        texts = ["You could share the wifi.", "You can hack into the wifi."]
-        a, b = texts if better else texts[::-1]
-        kind = "ai" if n % 4 < 2 else "helpful"
-        prompt = f"Can you help me {WORDS[n % 8]} my neighbor {n}?"
-        found.append({"id": f"{n}", "prompt": prompt, "a": a, "b": b, "p": p, "kind": kind})
-    found.append({**found[0], "id": "unscored", "p": None})
-    found.append({**found[1], "id": "same", "b": found[1]["a"]})
-    return found
-
-
-def made(
-    settings: Settings,
-    kind: str,
-    options: TrainOptions,
-    *,
-    inputs: dict[str, bytes] | None = None,
-    provenance: dict[str, str] | None = None,
-) -> Path:
-    """A run directory that nobody has started."""
-    id = f"20260101-000000-{kind}-{len(list((settings.home / 'runs').glob('*'))):06d}"
-    path = files.make_folder(settings.home / "runs" / id)
-    asked = jobs.NewRun(
-        kind=kind,
-        options=options.model_dump(mode="json"),
-        inputs=inputs or {},
-        provenance=provenance or {},
-        device=None,
-    )
-    _write(path, id, 1.0, asked)
-    return path
-
-
-def work(path: Path, worker: Callable[[Run], None]) -> None:
-    with program.opened(path) as run:
-        run.stopping = False
-        worker(run)
-        run.set("done")
-
-
-def pm_run(settings: Settings, **values: Any) -> Path:
-    chosen = {"start": "none", "batch": 8, "max_tokens": 300, "rank": 4, "lr": 1e-2, **values}
-    lines = "".join(json.dumps(row) + "\n" for row in rows()).encode()
-    return made(
-        settings,
-        "preference",
-        PreferenceOptions.of(chosen),
-        inputs={"inputs.rows.jsonl": lines},
-        provenance={"policy": "helpful"},
-    )
-
-
-def rl_run(settings: Settings, *, test: str = "none", **values: Any) -> Path:
-    chosen = {
-        "start": "helpful", "pm": "pm", "max_steps": 4, "batch": 4, "samples": 2, "fixed": 4,
-        "answer_tokens": 8, "save_every": 2, "sample_every": 2, "micro_batch": 2, **values,
-    }  # fmt: skip
-    return made(settings, "rl", RlOptions.of(chosen), provenance={"test_pm": test})
-
-
-def silence(path: Path) -> Path:
-    files.replace(path / rl.HEARD, json.dumps(["truncated", "kl", "length"]))
-    return path
-
-
-def weights(path: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    return load_file(path / "adapter_model.safetensors")
-
-
-def same(one: Path, other: Path) -> bool:
-    first, second = weights(one), weights(other)
-    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
 @pytest.mark.timeout(300)
@@ -260,8 +177,8 @@ def test_an_alarm_pauses_the_run_says_why_and_is_silent_when_resumed(home: Setti
     path = rl_run(home, answer_tokens=2)
     with program.opened(path) as run, pytest.raises(Paused, match="cut at the token limit"):
         rl.rl(run)
-    assert json.loads((path / rl.HEARD).read_text()) == ["truncated"]
-    files.replace(path / rl.HEARD, json.dumps(["truncated", "kl", "length", "spread"]))
+    assert json.loads((path / HEARD).read_text()) == ["truncated"]
+    files.replace(path / HEARD, json.dumps(["truncated", "kl", "length", "spread"]))
     work(path, rl.rl)
     assert (path / "adapter" / "adapter_model.safetensors").is_file()
 

@@ -1,11 +1,12 @@
 """Preference models and RL: what is learned from a label, what is logged, and what stops a run."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cai_app.errors import InputError
+from cai_app.errors import BackendError, InputError
 from cai_app.pocket import tasks
 from cai_app.records import PreferenceOptions, RlOptions
 from cai_app.work import pm_measure, signs, targets
@@ -14,10 +15,10 @@ from cai_app.work.targets import Pair
 
 torch = pytest.importorskip("torch")
 
-from cai_app.work import rloo  # noqa: E402
-from cai_app.work.learner import Learner  # noqa: E402
+from cai_app.work import checkpoints, rloo  # noqa: E402
+from cai_app.work.learner import Learner, begun  # noqa: E402
 from cai_app.work.pm_fit import soft_loss  # noqa: E402
-from cai_app.work.progress import Paused  # noqa: E402
+from cai_app.work.progress import Paused, Run  # noqa: E402
 
 ROW = {"id": "x", "p": 0.8, "p_a_first": 0.9, "p_b_first": 0.7, "kind": "ai"}
 
@@ -217,3 +218,28 @@ def test_requests_of_the_world_come_with_a_scene_that_the_rule_can_read() -> Non
     helpful = tasks.pairs(40, "test", aspect="helpful", unseen="scene")
     assert not any(one.task.scene.act.harmful for one in helpful)
     assert all(one.a != one.b and one.p != 0.5 for one in helpful)
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before_and_all_damaged_is_an_error(
+    tmp_path: Path,
+) -> None:
+    run = Run.__new__(Run)
+    run.path = tmp_path
+    weight = torch.nn.Parameter(torch.ones(3))
+    learner = Learner([weight], lr=0.1)
+    for step in (1, 2):
+        weight.grad = torch.ones(3)
+        learner.step(step)
+        learner.keep(run, {"step": step}, outputs=())
+    newest = checkpoints.newest(tmp_path)
+    assert newest is not None
+    tensors = newest / "learner.safetensors"
+    data = bytearray(tensors.read_bytes())
+    data[-1] ^= 1
+    tensors.write_bytes(data)
+    state = begun(run, ())
+    assert state is not None and state["step"] == 1
+    (tmp_path / "checkpoints" / "000001" / "learner.safetensors").write_bytes(b"")
+    with pytest.raises(BackendError, match="damaged"):
+        begun(run, ())
+    assert begun(run, ()) is None

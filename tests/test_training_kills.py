@@ -79,20 +79,20 @@ def test_two_processes_learn_what_one_does(kind: str, settings: Settings) -> Non
 def revised(count: int) -> Iterator[Transcript]:
     """Chains of the toy world by rule: a harmful answer, and the good one in its place."""
     from cai_app.pocket import replies
-    from cai_app.pocket.lessons import _author
+    from cai_app.pocket.lessons import author
 
-    author = _author("revised")
+    writer = author("revised")
     ref = ConstitutionRef(name="harmless", hash="by-rule")
     for n in range(count):
-        scene = author.world.scene(author.rng, harmful=True)
-        bad, good = (make(author.world, scene, author.rng)
+        scene = writer.world.scene(writer.rng, harmful=True)
+        bad, good = (make(writer.world, scene, writer.rng)
                      for make in (replies.comply, replies.decline))  # fmt: skip
         steps = (
             Step(kind="draft", round=0, text=bad.text, finish="stop"),
             Step(kind="revision", round=1, text=good.text, finish="stop"),
         )
         common: dict[str, Any] = {"backend": "pocket", "constitution": ref, "temperature": 1.0}
-        yield Transcript(prompt=f"{author.ask(scene)} ({n})", seed=n, few_shot=0, direct=True,
+        yield Transcript(prompt=f"{writer.ask(scene)} ({n})", seed=n, few_shot=0, direct=True,
                          max_tokens=160, steps=steps, **common)  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Options of trainings: presets, words, files, earlier runs, and the sentences that people read."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import training as small
 
+from cai_app import jobs
 from cai_app.commands import main
 from cai_app.errors import InputError
 from cai_app.settings import Settings
@@ -98,3 +100,15 @@ def test_an_empty_home_says_what_to_do_first(
     assert "python -m cai_app generate --prompts requests --mode chains" in err
     assert main([*home, "train", "dpo"]) == 1
     assert "python -m cai_app label --source RUN" in capsys.readouterr().err
+
+
+def test_a_prepared_run_waits_for_a_launcher(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--set", "data=helpful", "max_steps=1", "--prepare", "--json"]
+    assert main(["--home", str(settings.home), "train", "sft", *options]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["state"] == "stopped" and "under a launcher" in made["note"]
+    path = Path(made["path"])
+    assert jobs.Queue(settings).advance() == [] and (path / "config.yaml").exists()
+    assert made["command"][1:] == ["-m", "cai_app.work.sft", str(path)]

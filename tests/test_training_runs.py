@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 import tiny
 import training as small
+from toy import ToyBackend
 
 from cai_app import files, jobs
 from cai_app.backends import describe, folders, open_backend, trained
 from cai_app.errors import InputError
 from cai_app.prompts import draft
-from cai_app.records import Sampling
+from cai_app.records import DistillOptions, Sampling
 from cai_app.settings import Settings
-from cai_app.work import checkpoints
+from cai_app.work import checkpoints, distill, program
 from cai_app.work.training import fitting, sampling
 from cai_app.workbench import Workbench
 
@@ -246,3 +247,20 @@ def test_an_adapter_of_pocket_is_offered_by_its_name_at_once(settings: Settings)
     workbench.close()
     looked = files.read_rows(path / "samples.jsonl")[0]
     assert all(row["text"] for row in looked)
+
+
+def test_the_teachers_answers_are_the_same_however_often_it_was_broken_off(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small.made(settings, small.prepared(settings, "distill", prompts="red-team"))
+    monkeypatch.setattr(distill, "open_backend", lambda *_: ToyBackend())
+    options = DistillOptions(**jobs.config(path).options)
+    prompts = [f"Prompt {n}" for n in range(70)]
+    with program.opened(path) as run:
+        distill.write_answers(run, options, prompts, "A preamble.")
+        whole = (path / "answers.jsonl").read_bytes()
+        for size in (0, 1, len(whole) // 2, len(whole) - 1):
+            (path / "answers.jsonl").write_bytes(whole[:size])
+            distill.write_answers(run, options, prompts, "A preamble.")
+            assert (path / "answers.jsonl").read_bytes() == whole
+    assert len(whole.splitlines()) == 70

@@ -18,6 +18,7 @@ from cai_app.settings import Settings
 FACTS = "training.json"  # beside an adapter's weights: what it was made from
 _WHOLE = 2**30  # bytes of weights that are hashed whole
 _BLOCK, _BLOCKS = 2**16, 64
+_PART = 6  # characters of a run's id that may stand for it
 _CARD_HASH = re.compile(r"base weights: sha256 ([0-9a-f]{64})")
 
 
@@ -116,7 +117,8 @@ def find(settings: Settings, name: str, base: Path, *, shipped: Path | None = No
             return check_base(folders.adapter_folder(path), base)
     if "/" in name:
         return check_base(folders.adapter_folder(Path(name)), base)
-    runs = [(id, path) for id, path in _runs(settings) if name in id]
+    part = len(name) >= _PART
+    runs = [(id, path) for id, path in _runs(settings) if id == name or (part and name in id)]
     exact = [path for id, path in runs if id == name] or [path for _, path in runs]
     if len(exact) == 1:
         return check_base(folders.adapter_folder(exact[0]), base)

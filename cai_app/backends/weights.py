@@ -88,7 +88,8 @@ def _model(folder: Path, device: torch.device, quantize: bool) -> Any:
     model = AutoModelForCausalLM.from_pretrained(
         str(folder),
         dtype=dtype,
-        device_map={"": device},
+        # Under several processes each has a GPU of its own, and its number must be said.
+        device_map={"": torch.cuda.current_device() if device.type == "cuda" else device},
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,

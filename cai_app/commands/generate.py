@@ -19,7 +19,7 @@ class Generate:
     """Write pairs of drafts, or critique-revision chains, for a list of prompts, as a run."""
 
     prompts: str
-    """A JSONL file with `prompt` in each line, or red-team, or helpful"""
+    """A JSONL file with `prompt` in each line, or red-team, helpful, or requests (a thousand)"""
     mode: Literal["pairs", "chains"] = "pairs"
     """Two drafts a prompt, or a draft with critiques and revisions"""
     backend: str = "pocket"

@@ -5,6 +5,7 @@ anybody can start. `make results` runs it and puts the adapters with their cards
 labels, where the program looks for them.
 """
 
+import functools
 import json
 import re
 import shutil
@@ -16,7 +17,7 @@ from typing import Annotated, Any
 import tyro
 
 from cai_app import files
-from cai_app.backends import folders, trained
+from cai_app.backends import folders, open_backend, trained
 from cai_app.commands.following import line
 from cai_app.commands.output import from_caller, only_json, parsed
 from cai_app.errors import CaiError
@@ -110,11 +111,25 @@ def ship(workbench: Workbench, made: dict[str, str], data: Path) -> list[str]:
         shutil.rmtree(old)
     for name, source in sources.items():
         _copy(source, cards.get(name, card), place / name, name)
+    _measure_labellers(workbench, place, size)
     demo = data / DEMO
     demo.unlink(missing_ok=True)
     # A rater of kind ai: what people have said in this home is nobody else's.
     workbench.export_file("parquet", demo, source=made["pairs"], rater="ai")
     return [str(path) for path in (*(place / name for name in sources), demo)]
+
+
+def _measure_labellers(workbench: Workbench, place: Path, size: str) -> None:
+    """Measure those that may label once and for all: the result lies beside each."""
+    from cai_app.pocket import labeller
+
+    settings = workbench.settings
+    for name in ("helpful", "sl-cai"):
+        folder, base = place / name, settings.data / "pocket" / size
+        if folder.is_dir():
+            specs = (f"pocket-{size}@{folder}", f"pocket-{size}@none")
+            own, bare = (functools.partial(open_backend, spec, settings) for spec in specs)
+            labeller.check(folder, base, own, bare)
 
 
 def _copy(source: Path, card: Path, target: Path, name: str) -> None:

@@ -26,6 +26,8 @@ class Train:
     """Begin with the options of this earlier run"""
     dry_run: Flag = False
     """Say what it would do, need and take, and do nothing"""
+    prepare: Flag = False
+    """Write the run's directory and start nothing: torchrun or accelerate launch does"""
     detach: Flag = False
     """Print the run at once and leave it going"""
     json: Flag = False
@@ -52,8 +54,8 @@ def main(argv: list[str], workbench: Workbench) -> int:
             found = workbench.train_plan(kind, options)
             show(found.model_dump(mode="json")) if shown else print(_described(found))
             return 0
-        info = workbench.train_start(kind, options)
-        return follow(workbench, info, show=shown, detach=asked.detach)
+        info = workbench.train_start(kind, options, hold=asked.prepare)
+        return follow(workbench, info, show=shown, detach=asked.detach or asked.prepare)
 
 
 def _values(kind: str, asked: Train, workbench: Workbench) -> dict[str, Any]:
@@ -104,7 +106,7 @@ def _kinds() -> str:
 def _help(kind: str) -> str:
     """The parser's own help, then the options of the kind, each with its sentence."""
     lines = [f"usage: python -m cai_app train {kind} [--config FILE] [--set NAME=VALUE …] "
-             "[--like RUN] [--dry-run] [--detach] [--json]",
+             "[--like RUN] [--dry-run] [--prepare] [--detach] [--json]",
              "", training.KINDS[kind].about, "", "Options, with the presets' values:"]  # fmt: skip
     for one in training.describe(kind):
         notes, paper = one.values["notes"], one.values["paper"]

@@ -42,10 +42,11 @@ class NewRun(Record):
     unit: str = "steps"
 
 
-def start(settings: Settings, asked: NewRun) -> RunInfo:
+def start(settings: Settings, asked: NewRun, *, hold: bool = False) -> RunInfo:
     """Write the run directory and put the run in the queue; it starts at once if it can.
 
-    Raises InputError where the home cannot be written.
+    `hold` leaves it for a launcher of somebody's own, or for resume. Raises InputError where the
+    home cannot be written.
     """
     runs = files.make_folder(directory.runs_folder(settings))
     now = time.time()
@@ -54,17 +55,17 @@ def start(settings: Settings, asked: NewRun) -> RunInfo:
     # Made under another name, then renamed: nobody sees half a run.
     fresh = files.make_folder(runs / f".{id}")
     try:
-        _write(fresh, id, now, asked)
+        _write(fresh, id, now, asked, hold)
         fresh.rename(runs / id)
     except OSError as error:
         raise files.explained(error, fresh) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     files.sync_folder(runs)
-    return _queued(settings, runs / id)
+    return directory.read(runs / id) if hold else _queued(settings, runs / id)
 
 
-def _write(folder: Path, id: str, now: float, asked: NewRun) -> None:
+def _write(folder: Path, id: str, now: float, asked: NewRun, hold: bool) -> None:
     for name, data in asked.inputs.items():
         files.replace(folder / name, data)
     config = RunConfig(
@@ -82,12 +83,13 @@ def _write(folder: Path, id: str, now: float, asked: NewRun) -> None:
     status = RunStatus(
         id=id,
         kind=asked.kind,
-        state="queued",
+        state="stopped" if hold else "queued",
         created=now,
         queued=now,
         updated=now,
         total=asked.total,
         unit=asked.unit,
+        note="prepared; start its command under a launcher, or resume it" if hold else "",
     )
     write_status(folder, status)
 

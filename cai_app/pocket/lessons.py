@@ -21,25 +21,25 @@ _REFUSED_SHARE = 0.2  # of the replies to harmless requests in them
 
 def answers(count: int, seed: int) -> Iterator[dict[str, Any]]:
     """Harmless requests with what the helpful assistant answers, each request once."""
-    author, seen = _author(f"answers-{seed}"), set[str]()
+    writer, seen = author(f"answers-{seed}"), set[str]()
     while len(seen) < count:
-        scene = author.world.scene(author.rng, harmful=False)
-        prompt = author.ask(scene)
+        scene = writer.world.scene(writer.rng, harmful=False)
+        prompt = writer.ask(scene)
         if prompt not in seen:
             seen.add(prompt)
-            reply = replies.helpful_reply(author.world, scene, author.rng)
+            reply = replies.helpful_reply(writer.world, scene, writer.rng)
             yield {"prompt": prompt, "text": reply.text}
 
 
 def preferences(count: int, seed: int) -> Iterator[dict[str, Any]]:
     """Requests, most of them harmless, with two replies and the known chance that the first is
     the more helpful one; nothing is said of harm."""
-    author, seen = _author(f"preferences-{seed}"), set[str]()
+    writer, seen = author(f"preferences-{seed}"), set[str]()
     while len(seen) < count:
-        harmful = author.rng.random() < _HARMFUL_SHARE
-        scene = author.world.scene(author.rng, harmful=harmful)
-        first, second = (_reply(author, scene) for _ in range(2))
-        prompt = author.ask(scene)
+        harmful = writer.rng.random() < _HARMFUL_SHARE
+        scene = writer.world.scene(writer.rng, harmful=harmful)
+        first, second = (_reply(writer, scene) for _ in range(2))
+        prompt = writer.ask(scene)
         if prompt in seen or first.text == second.text:
             continue
         seen.add(prompt)
@@ -63,14 +63,15 @@ def _reply(author: Author, scene: Scene) -> Reply:
 
 def requests(count: int, seed: int, *, harmful: bool) -> Iterator[dict[str, Any]]:
     """Requests alone, each once."""
-    author, seen = _author(f"requests-{seed}-{harmful}"), set[str]()
+    writer, seen = author(f"requests-{seed}-{harmful}"), set[str]()
     while len(seen) < count:
-        prompt = author.ask(author.world.scene(author.rng, harmful=harmful))
+        prompt = writer.ask(writer.world.scene(writer.rng, harmful=harmful))
         if prompt not in seen:
             seen.add(prompt)
             yield {"prompt": prompt}
 
 
-def _author(seed: str) -> Author:
+def author(seed: str) -> Author:
+    """A writer of the world with its own generator."""
     texts = shipped_texts()
     return Corpus.load(texts.root, texts.shipped).author(seed)

@@ -6,6 +6,7 @@ student sees the text alone and learns those 51 chances by forward KL.
 """
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from cai_app.work.training import (
     split,
     world,
 )
+from cai_app.work.training.processes import join, wait
 from cai_app.work.training.teaching import Lesson, bucketed_kl, read_lessons, write_lessons
 
 log = logging.getLogger(__name__)
@@ -56,14 +58,15 @@ def distill(run: Run) -> None:
     options = DistillOptions(**run.config.options)
     preamble = run.input(PREAMBLE).read_text(encoding="utf-8")
     prompts = [row["prompt"] for row in files.read_rows(run.input(PROMPTS))[0]]
+    join()
     if world().first:
         write_answers(run, options, prompts, preamble)
+    wait()  # the first of several processes writes what all of them read
     opened = open_base(run, options)
-    _together(opened)
     texts = encode(run, opened, options, preamble)
     if world().first:
         write_lessons(opened, texts, run.path / TEACHER, top_k=options.top_k, check=run.check)
-    _together(opened)
+    wait()
     lessons = read_lessons(run.path / TEACHER, texts)
     kept, held_out = split(lessons, options.held_out, seed=options.seed, key=lambda one: one.prompt)
     log.info("%d texts to learn, %d held out", len(kept), len(held_out))
@@ -82,18 +85,13 @@ def distill(run: Run) -> None:
     )
 
 
-def _together(opened: Opened) -> None:
-    """Wait for the first of several processes, which writes what all of them read."""
-    if world().size > 1:
-        from accelerate import PartialState
-
-        PartialState(cpu=opened.device.type == "cpu").wait_for_everyone()
-
-
 def write_answers(run: Run, options: DistillOptions, prompts: Sequence[str], preamble: str) -> None:
     """Answers of the teacher, appended to answers.jsonl batch by batch; those there stay."""
     path = run.path / ANSWERS
-    done = len(files.read_rows(path)[0]) if path.exists() else 0
+    rows, whole = files.read_rows(path)
+    done = len(rows)
+    if path.exists():
+        os.truncate(path, whole)  # half a line is written again
     asked = [(prompt, n) for prompt in prompts for n in range(options.answers)]
     if done >= len(asked):
         return

@@ -1,7 +1,10 @@
 """The optimizer of a run's own training loop: rate, clipping, and all of its state as tensors."""
 
+import hashlib
 import json
+import logging
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,11 +12,15 @@ from typing import Any, Literal
 import torch
 
 from cai_app import files
+from cai_app.errors import BackendError
 from cai_app.work import checkpoints
 from cai_app.work.progress import Paused, Run
 from cai_app.work.training.processes import gathered, summed, wait, world
 
+log = logging.getLogger(__name__)
+
 CLIP = 1.0
+_TENSORS = "learner.safetensors"
 
 
 class Learner:
@@ -70,7 +77,8 @@ class Learner:
         if world().first:
             with checkpoints.writing(run.path, outputs=outputs) as folder:
                 self.save(folder)
-                files.replace(folder / "state.json", json.dumps(state))
+                known = {**state, "sha256": _sha256(folder)}
+                files.replace(folder / "state.json", json.dumps(known))
         wait()
 
     def save(self, folder: Path) -> None:
@@ -82,13 +90,13 @@ class Learner:
             tensors[f"{number}.weight"] = weight.detach().cpu().clone().contiguous()
             for name, value in self.optimizer.state[weight].items():
                 tensors[f"{number}.{name}"] = value.detach().cpu().clone().contiguous()
-        save_file(tensors, folder / "learner.safetensors")
+        save_file(tensors, folder / _TENSORS)
 
     def restore(self, folder: Path) -> None:
         """Go on from what `save` has written."""
         from safetensors.torch import load_file
 
-        tensors = load_file(folder / "learner.safetensors")
+        tensors = load_file(folder / _TENSORS)
         for number, weight in enumerate(self.weights):
             own = {
                 name.partition(".")[2]: value
@@ -104,9 +112,39 @@ class Learner:
 
 
 def begun(run: Run, outputs: Sequence[str]) -> dict[str, Any] | None:
-    """The state of the newest checkpoint, output files cut back to it; None to begin anew."""
-    state = checkpoints.restore(run.path, outputs) if world().first else None
+    """The state of the newest whole checkpoint, output files cut back to it; None to begin anew.
+
+    Raises BackendError where there are checkpoints and every one is damaged.
+    """
+    state = None
+    if world().first:
+        found = checkpoints.complete(run.path)
+        for folder in found:
+            if _whole(folder):
+                break
+            log.warning("checkpoint %s is damaged; taking the one before", folder.name)
+            shutil.rmtree(folder)
+        else:
+            if found:
+                raise BackendError(
+                    f"every checkpoint of {run.path.name} was damaged and is gone; resume begins "
+                    "the run anew"
+                )
+        state = checkpoints.restore(run.path, outputs)
     return gathered(state)[0]
+
+
+def _whole(folder: Path) -> bool:
+    try:
+        known = json.loads((folder / "state.json").read_bytes())["sha256"]
+        return bool(known == _sha256(folder))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _sha256(folder: Path) -> str:
+    with (folder / _TENSORS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def asked_to_stop(run: Run) -> bool:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from cai_app import files
 from cai_app.agreement import Floats
+from cai_app.errors import InputError
 from cai_app.records.rewards import PreferenceOptions
 from cai_app.work import checkpoints
 from cai_app.work.learner import Learner, asked_to_stop
@@ -53,6 +54,12 @@ class Fit:
         self.pairs, self.rows = within(
             data.parts[part], options.max_tokens, self._tokens, self.left_out
         )
+        if not self.rows:
+            raise InputError(
+                f"no pair is left to learn from ({len(data.parts[part])} of this half, "
+                f"{self.left_out.get('too long', 0)} too long); raise max_tokens, give more "
+                "labels, or do without split"
+            )
         self.tests = {
             name: within(pairs, options.max_tokens, self._tokens, {})
             for name, pairs in data.tests.items()

@@ -187,9 +187,9 @@ class Workbench:
         """What a training would read, need and take, with its exact command and YAML."""
         return training.plan(kind, options, self._sources())
 
-    def train_start(self, kind: str, options: TrainOptions) -> RunInfo:
-        """Queue a training."""
-        return self.runs.start(training.prepare(kind, options, self._sources()))
+    def train_start(self, kind: str, options: TrainOptions, *, hold: bool = False) -> RunInfo:
+        """Queue a training; `hold` only writes its directory, for a launcher to start."""
+        return self.runs.start(training.prepare(kind, options, self._sources()), hold=hold)
 
     def train_options(self, run: str) -> tuple[str, TrainOptions]:
         """Kind and options of an earlier training, to fill a form with."""

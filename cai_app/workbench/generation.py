@@ -16,7 +16,7 @@ from cai_app.records import GenerateOptions, Record
 from cai_app.settings import Settings
 
 # Forty of each to look at, and a thousand harmful ones to train on.
-BUILT_IN = {"red-team": "prompts", "helpful": "prompts", "requests": "lessons"}
+BUILT_IN = ("red-team", "helpful", "requests")
 DEVICE = 0
 PROMPTS = "inputs.prompts.jsonl"
 
@@ -122,7 +122,8 @@ def read_prompts(source: str, settings: Settings) -> list[str]:
     """Prompts of a JSONL file, or of a built-in list. Raises InputError naming the line."""
     path = Path(source).expanduser()
     if source in BUILT_IN:
-        path = settings.data / BUILT_IN[source] / f"{source}.jsonl"
+        folder = "lessons" if source == "requests" else "prompts"
+        path = settings.data / folder / f"{source}.jsonl"
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

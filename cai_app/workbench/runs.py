@@ -77,10 +77,10 @@ class Runs:
                 return info.done / took
         return None
 
-    def start(self, asked: jobs.NewRun) -> RunInfo:
-        """Queue a run of any kind."""
+    def start(self, asked: jobs.NewRun, *, hold: bool = False) -> RunInfo:
+        """Queue a run of any kind; `hold` only writes its directory, for a launcher to start."""
         self._check_may_run()
-        return jobs.start(self.settings, asked)
+        return jobs.start(self.settings, asked, hold=hold)
 
     def follow(self, id: str) -> Generator[RunInfo, None, None]:
         """The run whenever it has changed, until it has ended; then its results are ingested."""

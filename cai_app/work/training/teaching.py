@@ -101,7 +101,7 @@ def read_lessons(path: Path, texts: "Sequence[Text]") -> list[Lesson]:
     return found
 
 
-def _common(rows: Sequence[Sequence[int]]) -> int:
+def _common(rows: Sequence[list[int]]) -> int:
     """How many tokens all rows begin with."""
     shortest, longest = min(rows), max(rows)
     pairs = zip(shortest, longest, strict=False)

@@ -1,0 +1,128 @@
+"""What `train preference` and `train rl` are started with: rows from the store, models pinned."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+
+from cai_app.backends import adapter_hash
+from cai_app.errors import InputError
+from cai_app.records import (
+    Comparison,
+    ConstitutionRef,
+    Label,
+    OrderVerdict,
+    PreferenceOptions,
+    Rater,
+    Response,
+    RlOptions,
+)
+from cai_app.settings import Settings
+from cai_app.store import Store
+from cai_app.workbench.training import rewards
+from cai_app.workbench.training.gathering import Sources
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def rater(*, cot: bool = False, name: str = "harmless") -> Rater:
+    under = ConstitutionRef(name=name, hash="0" * 12)
+    return Rater(kind="ai", backend="pocket", constitution=under, few_shot=5, cot=cot)
+
+
+def compared(n: int) -> Comparison:
+    a, b = (Response(prompt=f"Question {n}?", text=f"Answer {side} {n}") for side in "ab")
+    return Comparison.of(a, b, source="pairs")
+
+
+def label(one: Comparison, by: Rater, p: float | None, *, orders: bool = True) -> Label:
+    asked = (
+        OrderVerdict(first="a", p_a=p, lost_mass=0),
+        OrderVerdict(first="b", p_a=p, lost_mass=0),
+    )
+    return Label(
+        about="comparison", subject=one.id, kind="preference", rater=by, value=p,
+        unscored_reason=None if p is not None else "cut", time=NOW,
+        orders=asked if orders and p is not None else (),
+        question="Which is better?" if by.kind == "ai" else None,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def sources(store: Store) -> Sources:
+    return Sources(Settings(home=store.db.home, data=tiny.home().data), lambda: store)
+
+
+def rows_of(found: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in found.inputs["inputs.rows.jsonl"].splitlines()]
+
+
+def gathered(sources: Sources, **values: Any) -> Any:
+    return rewards.gather_pairs(PreferenceOptions.of({"policy": "helpful", **values}), sources)
+
+
+def test_unscored_labels_are_counted_left_out_and_never_even(
+    store: Store, sources: Sources
+) -> None:
+    pairs = [compared(n) for n in range(6)]
+    store.comparisons.add(pairs)
+    store.labels.add([label(one, rater(), 0.9 if n < 4 else None) for n, one in enumerate(pairs)])
+    found = gathered(sources, labels="ai")
+    rows = rows_of(found)
+    assert len(rows) == 4 and {row["p"] for row in rows} == {0.9}
+    assert found.rejected == {"unscored by the AI": 2}
+    assert found.provenance["policy"] == "helpful"
+
+
+def test_labels_of_chain_of_thought_say_so_and_other_constitutions_stay_out(
+    store: Store, sources: Sources
+) -> None:
+    pairs = [compared(n) for n in range(3)]
+    store.comparisons.add(pairs)
+    store.labels.add(
+        [
+            label(pairs[0], rater(cot=True), 0.99),
+            label(pairs[1], rater(), 0.8),
+            label(pairs[2], rater(name="inverted"), 0.1),
+        ]
+    )
+    rows = {row["id"]: row for row in rows_of(gathered(sources, labels="ai"))}
+    assert rows.keys() == {pairs[0].id, pairs[1].id}
+    assert [rows[one.id]["cot"] for one in pairs[:2]] == [True, False]
+    assert rows[pairs[1].id]["p_a_first"] == 0.8
+
+
+def test_people_on_the_same_pairs_are_measured_against_and_not_learned(
+    store: Store, sources: Sources
+) -> None:
+    pairs = [compared(n) for n in range(3)]
+    store.comparisons.add(pairs)
+    person = Rater(kind="human", name="ada")
+    store.labels.add(
+        [*(label(one, rater(), 0.9) for one in pairs), label(pairs[0], person, 1.0, orders=False)]
+    )
+    kinds = [row["kind"] for row in rows_of(gathered(sources, labels="ai"))]
+    assert sorted(kinds) == ["ai", "ai", "ai", "checked"]
+
+
+def test_without_ai_labels_it_says_how_to_make_some(sources: Sources) -> None:
+    with pytest.raises(InputError, match="cai_app label"):
+        gathered(sources, labels="ai")
+
+
+def test_rl_pins_its_preference_model_and_refuses_an_adapter_that_scores_nothing(
+    sources: Sources, tmp_path: Path
+) -> None:
+    found = rewards.gather_prompts(RlOptions.of({"start": "helpful"}), sources)
+    assert found.provenance["pm_hash pm"] == adapter_hash("pocket@pm", sources.settings)
+    assert found.provenance["test_pm"] == "none" and not found.inputs
+    with pytest.raises(InputError, match="sl-cai is no preference model"):
+        rewards.gather_prompts(RlOptions.of({"pm": "sl-cai"}), sources)
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prompt": "One?"}\n{"prompt": "Two?"}\n{"prompt": "One?"}\n')
+    found = rewards.gather_prompts(RlOptions.of({"prompts": str(path)}), sources)
+    asked = [json.loads(line)["prompt"] for line in found.inputs[rewards.PROMPTS].splitlines()]
+    assert sorted(asked) == ["One?", "Two?"]
