@@ -40,7 +40,7 @@ const standard = (option) => option.values[preset];
 const given = (option) => (option.name in values() ? values()[option.name] : standard(option));
 
 function field(option) {
-  const id = `train-${option.name}`;
+  const id = `train-option-${option.name}`;
   const choices = form.choices[option.name] ?? (option.choices.length ? option.choices.map((value) => ({ value, label: value })) : null);
   const now = given(option), told = now === null || now === undefined ? '' : String(now);
   const read = (text) => text === '' ? (option.type === 'text' ? '' : null) : option.type === 'integer' || option.type === 'number' ? Number(text) : option.type === 'switch' ? text === 'true' : text;
