@@ -20,8 +20,9 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -q \
 app: $(VENV)/.ready
 	$(BIN)/python app.py $(ARGS)
 
+# Two at a time, a file to a process, one thread each: torch's own threads would wait for each other.
 test: check chromium
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/.ready-dev chromium
 	$(BIN)/python -m pytest -m "slow and not gpu" --timeout 3600 $(ARGS)

@@ -239,9 +239,9 @@ def test_an_adapter_of_pocket_is_offered_by_its_name_at_once(settings: Settings)
     path = small.made(settings, small.prepared(settings, "sft", **asked))
     assert small.work(path).state == "done"
     workbench = Workbench(settings)
-    assert {"pocket@sl-cai", "pocket@none"} <= set(workbench.model_specs())
+    assert {"pocket@my-sl-cai", "pocket@none"} <= set(workbench.model_specs())
     assert workbench.models()[0].adapters == ("helpful", "sl-cai")
-    backend = workbench.open("pocket@sl-cai")
+    backend = workbench.open("pocket@my-sl-cai")
     (completion,) = backend.generate([draft("Can you help me?")], [Sampling(temperature=0)])
     assert completion.text.strip() and backend.info().adapter == "sl-cai"
     workbench.close()

@@ -65,9 +65,9 @@ class Wordings:
         unseen: bool = False,
         worse: bool | None = None,
     ) -> Wording:
-        """A comparison question; `worse` ones ask for the poorer response (a quarter)."""
+        """A comparison question; `worse` ones ask for the poorer response (two in five)."""
         chosen = aspect or _draw(rng, QUESTION_SHARE)
-        flipped = rng.random() < 0.25 if worse is None else worse
+        flipped = rng.random() < 0.4 if worse is None else worse
         shipped = self.shipped_preference.get(chosen, ())
         if shipped and not flipped and not unseen and rng.random() < 0.5:
             return rng.choice(shipped)
