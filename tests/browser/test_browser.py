@@ -261,6 +261,7 @@ def test_keys_run_and_radios_are_reachable(browser: Browser, url: str) -> None:
     with visited(browser, url) as page:
         page.locator("#critique-rounds").get_by_label("1", exact=True).focus()
         page.keyboard.press("ArrowLeft")
+        expect(page.locator("#critique-rounds").get_by_label("0", exact=True)).to_be_checked()
         page.get_by_label("What does the person ask?").fill(HACK)
         begun(page, lambda: page.keyboard.press("Control+Enter"))
         ended(page)
