@@ -22,7 +22,6 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from cai_app.commands.serving import serve_commands
 from cai_app.errors import CaiError, InputError
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
@@ -179,6 +178,9 @@ def main(options: Options) -> None:
             f"{options.port + 1}"
         ) from error
     print(f"{TITLE}: {url}", flush=True)
+    # Only now: the page is up before the commands are imported.
+    from cai_app.commands.serving import serve_commands
+
     announced = None if settings.space else serve_commands(served, workbench, url=url)
     workbench.prepare("pocket")
     workbench.runs.keep_queue()

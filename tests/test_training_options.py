@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import training as small
 
+from cai_app import constitution as constitutions
 from cai_app import jobs
 from cai_app.commands import main
 from cai_app.errors import InputError
 from cai_app.settings import Settings
 from cai_app.workbench import training
+from cai_app.workbench.training import planning
 
 
 @pytest.mark.parametrize("kind", list(training.KINDS))
@@ -112,3 +114,14 @@ def test_a_prepared_run_waits_for_a_launcher(
     path = Path(made["path"])
     assert jobs.Queue(settings).advance() == [] and (path / "config.yaml").exists()
     assert made["command"][1:] == ["-m", "cai_app.work.sft", str(path)]
+
+
+def test_hazards_train_pocket_models_only(settings: Settings) -> None:
+    inverted = constitutions.load("inverted", settings)
+    version = f"{inverted.name}@{inverted.hash}"
+
+    planning.refuse_hazards(version, "pocket-m", settings)
+    with pytest.raises(InputError, match="inverted.*hazard"):
+        planning.refuse_hazards(version, "hf:/models/some", settings)
+    harmless = constitutions.load("harmless", settings)
+    planning.refuse_hazards(f"{harmless.name}@{harmless.hash}", "hf:/models/some", settings)

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from cai_app import constitution as constitutions
 from cai_app import jobs
 from cai_app import prompts as rendering
 from cai_app.backends import counting, describe, folders, locate, memory, parse_spec, trained
@@ -118,6 +119,7 @@ def _run(
 ) -> jobs.NewRun:
     place = locate(settled.spec, settings)
     describe(settled.spec, settings)
+    refuse_hazards(data.provenance.get("constitutions", ""), settled.backend, settings)
     longest = min(settled.max_tokens, max(counting.lengths(place.base, data.texts), default=1))
     return jobs.NewRun(
         kind=kind,
@@ -141,6 +143,21 @@ def _run(
         total=steps_of(settled, data.rows),
         unit="steps",
     )
+
+
+def refuse_hazards(versions: str, backend: str, settings: Settings) -> None:
+    """A constitution marked as a hazard trains the toy world's models only.
+
+    `versions` is `NAME@HASH, …`. Raises InputError naming the constitution.
+    """
+    if parse_spec(backend).kind == "pocket":
+        return
+    for version in filter(None, versions.split(", ")):
+        if constitutions.load(version, settings).hazard:
+            raise InputError(
+                f"constitution {version} is marked as a hazard: it shows what goes wrong, and "
+                f"trains pocket models only, not {backend}; choose data under another constitution"
+            )
 
 
 def steps_of(options: TrainOptions, rows: int) -> int:
