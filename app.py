@@ -12,6 +12,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import ipaddress
 import logging
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from components import (
 from components.replies import logged_in
 from components.shared import guard
 
+PAGE_FIRST = 2.5  # seconds
 TITLE = "Constitutional AI Workbench"
 ANYWHERE = "0.0.0.0"
 
@@ -182,11 +184,15 @@ def main(options: Options) -> None:
     from cai_app.commands.serving import serve_commands
 
     announced = None if settings.space else serve_commands(served, workbench, url=url)
-    workbench.prepare("pocket")
+    # The page first: importing torch would slow down the second in which it is put together.
+    loading = threading.Timer(PAGE_FIRST, workbench.prepare, ("pocket",))
+    loading.daemon = True
+    loading.start()
     workbench.runs.keep_queue()
     try:
         demo.block_thread()
     finally:
+        loading.cancel()
         if announced:
             announced.withdraw()
         workbench.close()
