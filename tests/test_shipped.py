@@ -16,6 +16,7 @@ from cai_app.formats import ReadOptions, find
 from cai_app.pocket import labeller
 from cai_app.records import Label
 from cai_app.settings import ROOT, Settings
+from cai_app.workbench import ladder
 
 DATA = ROOT / "data"
 ADAPTERS = sorted((DATA / "pocket" / "adapters").glob("*/*/adapter_config.json"))
@@ -124,3 +125,10 @@ def test_a_label_run_by_a_fallen_labeller_fails_with_the_numbers(
     # A model that is not of this world is nobody's to judge here.
     label.check_labeller(Asked(tiny.home()), "pocket@helpful")  # type: ignore[arg-type]
     assert pocket_default(DATA) and adapter_hash("pocket", settings)
+
+
+def test_the_slider_climbs_the_shipped_checkpoints_in_an_empty_home(settings: Settings) -> None:
+    shipped = sorted((DATA / "pocket" / "adapters" / "m").glob("rl-*"))
+    places = ladder._places("pocket-m", settings, (), "")
+    assert [one.rung.adapter for one in places if one.rung.step] == [one.name for one in shipped]
+    assert len(shipped) >= 3 and all(one.rung.here for one in places)

@@ -147,7 +147,7 @@ def _places(base: str, settings: Settings, trainings: Sequence[Line], run: str) 
         _one("SL-CAI", "sl-cai", ("sl-cai",), base, settings, trainings),
     ]
     line = followed(trainings, run)
-    steps = _steps(line, base, settings) if line else []
+    steps = _steps(line, base, settings) if line else _shipped_steps(base, settings)
     return found + (steps or [_one("RL-CAI", "rl", _SHIPPED_RL, base, settings, trainings)])
 
 
@@ -191,6 +191,20 @@ def _steps(line: Line, base: str, settings: Settings) -> list[_Place]:
         )
         for path in chosen
     ]  # fmt: skip
+
+
+def _shipped_steps(base: str, settings: Settings) -> list[_Place]:
+    """The RL checkpoints that ship with a pocket base: `rl-050` and so on."""
+    if not base.startswith("pocket"):
+        return []
+    own = locate(f"{base}@none", settings).base
+    shipped = settings.data / "pocket" / "adapters" / own.name
+    found = []
+    for path in sorted(shipped.glob("rl-[0-9]*")):
+        step = int(path.name.removeprefix("rl-"))
+        rung = Rung(title=f"RL step {step}", kind="rl", adapter=path.name, step=step)
+        found.append(_Place(rung, trained.check_base(path, own)))
+    return found
 
 
 def _scored(
