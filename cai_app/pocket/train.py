@@ -18,6 +18,7 @@ from typing import Any
 from cai_app.errors import InputError
 from cai_app.pocket import chunks
 from cai_app.pocket.corpus import Corpus
+from cai_app.pocket.grow import widen
 from cai_app.pocket.objective import reading_heads, step
 from cai_app.pocket.shipped import shipped_texts
 
@@ -37,10 +38,10 @@ SIZES: dict[str, dict[str, int]] = {  # every linear layer's features are multip
         "num_attention_heads": 4,
     },
     "l": {
-        "hidden_size": 320,
-        "num_hidden_layers": 6,
-        "intermediate_size": 896,
-        "num_attention_heads": 5,
+        "hidden_size": 384,  # twice m, so that it can grow out of it (grow.py)
+        "num_hidden_layers": 5,
+        "intermediate_size": 640,
+        "num_attention_heads": 8,
     },
 }
 
@@ -159,9 +160,12 @@ def _new_model(size: str, tokenizer: Any, init: Path | None) -> Any:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    if init is not None:
-        return LlamaForCausalLM.from_pretrained(init, dtype=torch.float32, use_safetensors=True)
     shape = SIZES[size]
+    first = None
+    if init is not None:
+        first = LlamaForCausalLM.from_pretrained(init, dtype=torch.float32, use_safetensors=True)
+        if first.config.hidden_size == shape["hidden_size"]:
+            return first
     config = LlamaConfig(
         **shape,
         vocab_size=len(tokenizer),
@@ -176,7 +180,7 @@ def _new_model(size: str, tokenizer: Any, init: Path | None) -> Any:
     for name, weight in model.named_parameters():
         if name.endswith(("o_proj.weight", "down_proj.weight")):
             torch.nn.init.normal_(weight, std=depth)
-    return model
+    return model if first is None else widen(first, model)
 
 
 def _optimizers(model: Any, plan: Plan, reading: Any) -> list[Any]:
