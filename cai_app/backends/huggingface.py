@@ -43,15 +43,17 @@ class HuggingFaceBackend:
         adapters: tuple[str, ...] = (),
         dialogue: bool = False,
         cache_bytes: int = CACHE_BYTES,
+        nf4: bool = True,
     ) -> None:
-        """`dialogue`: write dialogue text even where the tokenizer has a chat template."""
+        """`dialogue`: write dialogue text even where the tokenizer has a chat template; `nf4` off
+        keeps the weights in bf16."""
         self.spec = spec
         self._adapter = adapter
         self._adapters = adapters
         self._closed = False
         words = folder / "vocabulary.txt"
         self._words = set(words.read_text(encoding="utf-8").split()) if words.is_file() else None
-        self._base = Base.open(folder, dialogue=dialogue, cache_bytes=cache_bytes)
+        self._base = Base.open(folder, dialogue=dialogue, cache_bytes=cache_bytes, nf4=nf4)
         self._warm = self._base.loop.submit(self._work("decode", "generate", *WARM_UP))
 
     def info(self) -> ModelInfo:

@@ -41,7 +41,14 @@ DRAWS = 2000
 def estimates(tally: Tally) -> dict[str, dict[str, Any]]:
     """Every key: {value, ci: [low, high], n, bar, holds}."""
     scores = {key: estimate(key, rows) for key, rows in tally.rows.items()}
-    return scores | {key: slope(pairs) for key, pairs in tally.slopes.items()}
+    scores |= {key: slope(pairs) for key, pairs in tally.slopes.items()}
+    return scores | {key: _distinct(texts) for key, texts in tally.texts.items()}
+
+
+def _distinct(texts: Sequence[str]) -> dict[str, Any]:
+    """A count of what was said is what it is: it has no interval."""
+    count = len(set(texts))
+    return {"value": count, "ci": [count, count], "n": len(texts), "bar": None, "holds": None}
 
 
 def differences(ours: Tally, theirs: Tally) -> dict[str, dict[str, Any]]:

@@ -30,6 +30,9 @@ class Tally:
     slopes: dict[str, list[tuple[str, float, float]]] = field(default_factory=dict)
     """(act, known, measured) by key: the slope of measured on known"""
 
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    """Sentences by key: how many different ones there are is counted"""
+
     def add(self, key: str, act: str, value: bool | float) -> None:
         """Count one case."""
         self.rows.setdefault(key, []).append((act, float(value)))
@@ -40,6 +43,8 @@ class Tally:
             self.rows.setdefault(key, []).extend(rows)
         for key, slopes in other.slopes.items():
             self.slopes.setdefault(key, []).extend(slopes)
+        for key, texts in other.texts.items():
+            self.texts.setdefault(key, []).extend(texts)
 
 
 @dataclass(frozen=True)
