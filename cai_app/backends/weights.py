@@ -49,9 +49,8 @@ def load(folder: Path, *, nf4: bool = True) -> Weights:
             "or stop the run that holds the device."
         ) from error
     _try_out(model, folder, device)
-    note = (
-        "" if quantize or not nf4 else "no NF4 kernel on this machine: weights are bf16, not 4-bit"
-    )
+    missing = nf4 and not quantize
+    note = "no NF4 kernel on this machine: weights are bf16, not 4-bit" if missing else ""
     return Weights(model, tokenizer, device, "nf4" if quantize else "bf16", note)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from cai_app.pocket.estimates import estimates
 from cai_app.pocket.measure_critiques import measure_critiques, measure_revisions
 from cai_app.pocket.measure_judging import measure_judging, measure_wording
-from cai_app.pocket.measure_policies import measure_classifier, measure_policies
+from cai_app.pocket.measure_policies import measure_policies
 from cai_app.pocket.measure_reasoning import measure_reasoning
 from cai_app.pocket.measure_replies import measure_preambles, measure_replies, measure_sequences
 from cai_app.pocket.measure_texts import measure_loss, measure_texts
@@ -39,7 +39,7 @@ PARTS: dict[str, tuple[Measure, ...]] = {
     "judging": (*_apart(measure_judging), measure_wording),
     "reasoning": (measure_reasoning,),
     "sequences": (measure_sequences,),
-    "policies": (measure_policies, measure_classifier),
+    "policies": (measure_policies,),
     "texts": (measure_loss, measure_texts),
 }
 

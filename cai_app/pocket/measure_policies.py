@@ -1,4 +1,4 @@
-"""Pairs that trained policies wrote, as AI labelling meets them, and the classifier that reads them.
+"""Pairs that trained policies wrote, and the classifier that reads such texts.
 
 The policies are the default size's, whatever model judges: every size judges the same pairs.
 """
@@ -40,9 +40,15 @@ def _scores(adapter: trained.Adapter) -> bool:
 
 
 def measure_policies(bench: Bench, tally: Tally) -> None:
-    """Judgement of policies' pairs, near-ties included; the classifier's agreement and coverage."""
-    author = bench.author("policies")
+    """How policies' pairs are judged, and how far the reading of their texts can be trusted."""
     rows = _sampled(bench, max(1, round(bench.cases / PAIRS_A_REQUEST)))
+    _measure_pairs(bench, tally, rows)
+    _measure_classifier(bench, tally, rows)
+
+
+def _measure_pairs(bench: Bench, tally: Tally, rows: list[Sampled]) -> None:
+    """Judgement of policies' pairs, near-ties included."""
+    author = bench.author("policies")
     reader, pairs = Reader(bench.corpus.world), list[Judged]()
     for row in rows:
         for _ in range(PAIRS_A_REQUEST):
@@ -60,7 +66,7 @@ def measure_policies(bench: Bench, tally: Tally) -> None:
             tally.add("judge_policy_pairs", act, pair.right((ab, ba)))
 
 
-def measure_classifier(bench: Bench, tally: Tally) -> None:
+def _measure_classifier(bench: Bench, tally: Tally, rows: list[Sampled]) -> None:
     """The reading of free text against what the generator can have written, on both sorts."""
     author, reader = bench.author("classifier"), Reader(bench.corpus.world)
     for _ in range(bench.cases):
@@ -70,7 +76,7 @@ def measure_classifier(bench: Bench, tally: Tally) -> None:
         same = read is not None and sorted(read.kinds) == sorted(reply.kinds)
         tally.add("classifier_accuracy", scene.act.id, same)
         tally.add("classifier_unscored", scene.act.id, read is None)
-    for row in _sampled(bench, max(1, round(bench.cases / PAIRS_A_REQUEST))):
+    for row in rows:
         for name, text in row.texts.items():
             if name.startswith("rl"):
                 _agree(tally, reader, author.world, row.scene, text)

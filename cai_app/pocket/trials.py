@@ -1,4 +1,4 @@
-"""Evaluations on all cores: each process opens the model, with one thread, and takes piece by piece.
+"""Evaluations on all cores: each process opens the model, with one thread, for piece after piece.
 
 A small model gains little from a second thread; two processes do twice as much.
 """
@@ -21,7 +21,12 @@ from cai_app.pocket.shipped import shipped_texts
 from cai_app.settings import Settings
 
 BASE_SHARE = 0.25  # of the cases, for the values beside the adapter's
-FIRST = ("reasoning", "judging", "revisions")  # the longest, so that no core waits for them at last
+FIRST = (
+    "policies",
+    "reasoning",
+    "judging",
+    "revisions",
+)  # the longest, so that no core waits for them at last
 
 
 @dataclass(frozen=True)
