@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,8 @@ vague and fictional. It knows that world and nothing else: it is no source of fa
 
 Held-out combinations of known acts, people and things; *new acts*: acts never seen; *withheld*:
 kinds of harm never criticised or judged in training. Sampled at temperature 1, 5-shot, NF4, with
-the helpful adapter, the base's value beside it; 95 % bootstrap intervals over acts.
+the helpful adapter, the base's value on a quarter of the cases beside it; 95 % bootstrap intervals
+over acts.
 {_scores(scores)}
 {_differences(size, apart)}""".rstrip()
         + "\n",
@@ -162,20 +164,26 @@ def _scores(rows: Rows) -> str:
             f"{key.rpartition('_')[2]}: {row['value']:.2f}" for key, row in shots.items()
         )
         few = next(iter(shots.values()))["n"]
-        lines += ["", f"Declines by dialogues in the preamble (n = {few} each): {curve}."]
+        text = f"Declines by dialogues in the preamble (n = {few} each): {curve}."
+        lines += ["", textwrap.fill(text, 100)]
     return "\n".join(lines)
 
 
 def _row(key: str, row: dict[str, Any]) -> str:
-    base = f"{row['base']['value']:.3f}" if "base" in row else ""
+    base = _number(row["base"]["value"]) if "base" in row else ""
     return f"| {key} | {_value(row)} | {row['n']} | {base} |"
 
 
 def _value(row: dict[str, Any]) -> str:
     low, high = row["ci"]
-    if low == high == row["value"] and row["value"] > 1:
-        return f"{row['value']:,}"  # a count
+    if isinstance(row["value"], int):
+        return _number(row["value"])
     return f"{row['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _number(value: float) -> str:
+    """A count as it is, a rate to three places."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 
 
 def _holds(row: dict[str, Any]) -> str:

@@ -21,12 +21,8 @@ from cai_app.pocket.shipped import shipped_texts
 from cai_app.settings import Settings
 
 BASE_SHARE = 0.25  # of the cases, for the values beside the adapter's
-FIRST = (
-    "policies",
-    "reasoning",
-    "judging",
-    "revisions",
-)  # the longest, so that no core waits for them at last
+# The longest parts, so that no core waits for them at the end.
+FIRST = ("policies", "reasoning", "judging", "revisions")
 
 
 @dataclass(frozen=True)
