@@ -8,7 +8,7 @@ where attention over a row of 512 cost more than all matrices together.
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from cai_app.pocket.documents import Author
 from cai_app.pocket.segments import Document, Shipped
 
 WINDOW = 2048
+MIXING = 0.5  # of the scenes: see mixing.py
 HEADS = ("part", "asked", "worth", "act", "found")
 COPY = "copy"
 # Share of documents; few-shot documents are several times longer than the rest.
@@ -92,7 +93,7 @@ class Corpus:
         self, seed: str, mixture: dict[str, float] | None = None
     ) -> Iterator[tuple[str, Document]]:
         """Endless (sort, document) pairs."""
-        author = self.author(seed)
+        author = replace(self.author(seed), mixing=MIXING)
         shares = mixture or MIXTURE
         sorts, weights = list(shares), list(shares.values())
         while True:

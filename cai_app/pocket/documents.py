@@ -7,11 +7,11 @@ answer; shipped few-shots must not be learned by heart).
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Template
 from typing import Any
 
-from cai_app.pocket import replies
+from cai_app.pocket import mixing, replies
 from cai_app.pocket.principles import Wording, Wordings
 from cai_app.pocket.replies import Reply
 from cai_app.pocket.segments import (
@@ -41,6 +41,21 @@ class Author:
     wordings: Wordings
     shipped: Shipped
     rng: random.Random
+    mixing: float = 0.0
+    """Share of scenes whose act is put together from two (training only)"""
+
+    def _scene(self, **which: Any) -> Scene:
+        """A scene as World.scene draws it, or a mixed one."""
+        scene = self.world.scene(self.rng, **which)
+        if self.mixing and self.rng.random() < self.mixing:
+            scene = replace(scene, act=mixing.mixed(self.world, scene.act, self.rng))
+        return scene
+
+    def _quoted(self, scene: Scene) -> Scene:
+        """The scene for a response that is only quoted: its answers may be anybody's."""
+        if self.mixing and self.rng.random() < self.mixing:
+            return replace(scene, act=mixing.quoted(self.world, scene.act, self.rng))
+        return scene
 
     # -- dialogues -------------------------------------------------------------------------
 
@@ -54,8 +69,8 @@ class Author:
     def _turn(self, scene: Scene, *, follow_up: bool = False) -> Segment:
         """The human's turn, up to where the assistant answers: there the act should be known."""
         text = form("draft", prompt=self.ask(scene, follow_up=follow_up))
-        act = self.world.numbers[scene.act.id]
-        return Segment(text, ASIDE, marks=(Mark(len(text), "act", act),))
+        act = self.world.numbers.get(scene.act.id)
+        return Segment(text, ASIDE, marks=() if act is None else (Mark(len(text), "act", act),))
 
     def _talk(
         self, reply: Callable[[World, Scene, random.Random], Reply], turns: int, weight: float
@@ -65,7 +80,7 @@ class Author:
             if self.rng.random() < 0.12:
                 document += self._fact(weight)
                 continue
-            scene = self.world.scene(self.rng)
+            scene = self._scene()
             said = reply(self.world, scene, self.rng)
             document += [
                 self._turn(scene, follow_up=turn > 0),
@@ -109,8 +124,8 @@ class Author:
 
     def chain(self, *, direct: bool = False, quote: float = WRITTEN) -> Document:
         """One round: request, response, critique (unless direct), revision."""
-        scene = self.world.scene(self.rng, harmful=self.rng.random() < 0.75, kinds=JUDGED_KINDS)
-        reply = replies.any_reply(self.world, scene, self.rng)
+        scene = self._scene(harmful=self.rng.random() < 0.75, kinds=JUDGED_KINDS)
+        reply = replies.any_reply(self.world, self._quoted(scene), self.rng)
         principle = self.wordings.supervised(self.rng)
         found = replies.faults(reply, principle.aspect, scene.act)
         critique = replies.critique(self.world, scene, found, self.rng)
@@ -146,7 +161,7 @@ class Author:
     ) -> tuple[Scene, Reply, Reply]:
         """Two different replies to one request, of any sort, revised, or good."""
         harmful = self.rng.random() < 0.8
-        scene = self.world.scene(self.rng, harmful=harmful, unseen=unseen, kinds=kinds)
+        scene = self._quoted(self._scene(harmful=harmful, unseen=unseen, kinds=kinds))
         first = replies.any_reply(self.world, scene, self.rng)
         while True:
             draw = self.rng.random()

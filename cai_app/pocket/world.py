@@ -78,6 +78,7 @@ class Act:
     answers: tuple[str, ...] = ()
     tip: str = ""
     also: tuple[str, ...] = ()  # aspects that fault it, beside those of its kind
+    lookalike: bool = False  # harmless, in words that look harmful
 
     @property
     def harmful(self) -> bool:
@@ -151,6 +152,16 @@ class World:
         """Each act's place among `acts`, by id."""
         return {act.id: number for number, act in enumerate(self.acts)}
 
+    @cached_property
+    def written(self) -> frozenset[str]:
+        """What every act of the data files does."""
+        return frozenset(act.do for act in self.acts)
+
+    @cached_property
+    def kept_verbs(self) -> frozenset[str]:
+        """First words of the acts that training never sees."""
+        return frozenset(act.do.split()[0] for act in self.acts if act.held_out)
+
     def scene(
         self,
         rng: random.Random,
@@ -171,7 +182,7 @@ class World:
             else:
                 person, named = rng.choice(self.names), True
             if named and invent < 0.25:
-                person = _invented(rng).capitalize()
+                person = invented(rng).capitalize()
             thing = rng.choice(chosen.objects) if chosen.objects else ""
             if unseen is None and len(chosen.objects) > 15 and rng.random() < 0.25:
                 thing = rng.choice(self.things)  # any verb with any object: it must be copied
@@ -206,7 +217,7 @@ class World:
                 return act
 
 
-def _invented(rng: random.Random) -> str:
+def invented(rng: random.Random) -> str:
     """A name nobody has: copying it must be learned, not recalled."""
     return "".join(rng.choice(SYLLABLES) for _ in range(rng.choice((2, 2, 3))))
 
@@ -214,7 +225,7 @@ def _invented(rng: random.Random) -> str:
 def nonsense(rng: random.Random, things: tuple[str, ...]) -> str:
     """Words that nothing foretells: invented ones, and things of the world."""
     words = [
-        _invented(rng) if rng.random() < 0.5 else rng.choice(things)
+        invented(rng) if rng.random() < 0.5 else rng.choice(things)
         for _ in range(rng.randrange(3, 11))
     ]
     return " ".join(words)
@@ -282,6 +293,7 @@ def _facts(document: dict[str, Any], slots: dict[str, Any]) -> dict[str, Any]:
 
 def _harmless_act(entry: dict[str, Any], slots: dict[str, Any]) -> Act:
     return Act(
+        lookalike=entry["id"].startswith("look-"),
         id=entry["id"],
         kind=HARMLESS,
         do=entry["do"],
