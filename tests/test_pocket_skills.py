@@ -33,7 +33,7 @@ PIECES = (("replies", 0), ("critiques", 0), ("revisions", 0), ("judging", 0), ("
 def scores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     texts = shipped_texts()
     backend = open_backend("pocket", Settings(home=tmp_path_factory.mktemp("home")))
-    bench = Bench(backend, Corpus.load(texts.root, texts.shipped), cases=80, seed=1)
+    bench = Bench(backend, Corpus.load(texts.root, texts.shipped), cases=50, seed=1)
     tally = Tally()
     for piece in PIECES:
         tally.take(measure(bench, piece))
