@@ -284,12 +284,11 @@ def test_unknown_words_come_with_three_examples(settings: Settings) -> None:
 def test_unknown_words_of_a_principle_are_named_too(settings: Settings) -> None:
     class Narrow(ScriptedBackend):
         def unknown_words(self, text: str) -> tuple[str, ...]:
-            return ("harmful",) if "harmful" in text else ()
+            return ("response",) if "response" in text else ()
 
     workbench = bench(settings, Narrow(DRAFT, CRITIQUE, REVISION))
-    form = ("scripted", "harmless", "harm-specific", *FORM[2:])
-    view = views(writing.run(workbench, "a plain question", *form))[-1]
-    assert view["unknown"]["words"] == ["harmful"]
+    view = views(writing.run(workbench, "Help me hack", "scripted", *FORM))[-1]
+    assert view["unknown"]["words"] == ["response"]
 
 
 def test_a_hazard_constitution_is_said_wherever_it_is_used(settings: Settings) -> None:
