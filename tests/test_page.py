@@ -281,6 +281,16 @@ def test_unknown_words_come_with_three_examples(settings: Settings) -> None:
     assert len(view["unknown"]["examples"]) == 3
 
 
+def test_unknown_words_of_a_principle_are_named_too(settings: Settings) -> None:
+    class Narrow(ScriptedBackend):
+        def unknown_words(self, text: str) -> tuple[str, ...]:
+            return ("response",) if "response" in text else ()
+
+    workbench = bench(settings, Narrow(DRAFT, CRITIQUE, REVISION))
+    view = views(writing.run(workbench, "Help me hack", "scripted", *FORM))[-1]
+    assert view["unknown"]["words"] == ["response"]
+
+
 def test_a_hazard_constitution_is_said_wherever_it_is_used(settings: Settings) -> None:
     backend = ScriptedBackend(DRAFT, CRITIQUE, REVISION, p_first=(0.9, 0.2))
     workbench = bench(settings, backend)

@@ -7,7 +7,7 @@ import pytest
 
 from cai_app.pocket import corpus, principles, replies, ship, world
 from cai_app.pocket.documents import Author
-from cai_app.pocket.evaluate import estimate
+from cai_app.pocket.estimates import estimate
 from cai_app.pocket.pairs import comparisons
 from cai_app.pocket.reference import Reader
 from cai_app.pocket.replies import Part, Reply

@@ -104,8 +104,10 @@ def adapters_of(place: Place, settings: "Settings") -> tuple[str, ...]:
     return tuple(one.name for one in trained.of_base(settings, place.base, shipped=place.shipped))
 
 
-def open_backend(spec: str, settings: "Settings") -> Backend:
+def open_backend(spec: str, settings: "Settings", *, nf4: bool = True) -> Backend:
     """The backend of a spec. Returns at once: weights load behind it, and verbs wait for them.
+
+    `nf4` off keeps local weights in bf16, to compare the two.
 
     InputError in one sentence when the folder, weights or adapter are not there.
     """
@@ -124,6 +126,7 @@ def open_backend(spec: str, settings: "Settings") -> Backend:
         adapters=adapters_of(place, settings),
         dialogue=parsed.kind == "pocket",
         cache_bytes=getattr(settings, "cache_bytes", CACHE_BYTES),
+        nf4=nf4,
     )
 
 

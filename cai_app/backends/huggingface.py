@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cai_app.backends.engine import Engine
 
 CACHE_BYTES = 512 * 2**20
+_CONTRACTED = re.compile(r"\b\w+n't\b|'(?:s|re|ve|ll|d|m)\b")
+_WORD = re.compile(r"\b[^\W\d_]+\b")
 # Asked once of every model when it opens: the first click then finds adapter and kernels ready.
 WARM_UP = (
     [
@@ -43,15 +45,17 @@ class HuggingFaceBackend:
         adapters: tuple[str, ...] = (),
         dialogue: bool = False,
         cache_bytes: int = CACHE_BYTES,
+        nf4: bool = True,
     ) -> None:
-        """`dialogue`: write dialogue text even where the tokenizer has a chat template."""
+        """`dialogue`: write dialogue text even where the tokenizer has a chat template; `nf4` off
+        keeps the weights in bf16."""
         self.spec = spec
         self._adapter = adapter
         self._adapters = adapters
         self._closed = False
         words = folder / "vocabulary.txt"
         self._words = set(words.read_text(encoding="utf-8").split()) if words.is_file() else None
-        self._base = Base.open(folder, dialogue=dialogue, cache_bytes=cache_bytes)
+        self._base = Base.open(folder, dialogue=dialogue, cache_bytes=cache_bytes, nf4=nf4)
         self._warm = self._base.loop.submit(self._work("decode", "generate", *WARM_UP))
 
     def info(self) -> ModelInfo:
@@ -149,12 +153,16 @@ class HuggingFaceBackend:
         return self._engine().window
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
-        """Words that are not in the model folder's vocabulary.txt (empty where it has none)."""
+        """Words that are not in the model folder's vocabulary.txt (empty where it has none).
+
+        A word is letters of any script; what hangs on a number ("9pm") is none, and contractions
+        ("don't", "what's") have no content of their own.
+        """
         if self._words is None:
             return ()
-        found = re.findall(r"[a-z]+(?:'[a-z]+)?", text.lower().replace("\u2019", "'"))
-        bare = (word.removesuffix("'s") if word not in self._words else word for word in found)
-        return tuple(dict.fromkeys(word for word in bare if word not in self._words))
+        plain = _CONTRACTED.sub("", text.lower().replace("\u2019", "'"))
+        found = dict.fromkeys(_WORD.findall(plain))
+        return tuple(word for word in found if word not in self._words)
 
     def close(self) -> None:
         """Let go of the base; the last backend on it frees the weights. Idempotent."""

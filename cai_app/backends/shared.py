@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class Base:
     """One model in memory with its thread, shared by every backend on the same folder."""
 
-    _open: dict[Path, "Base"] = {}
+    _open: dict[tuple[Path, bool], "Base"] = {}
     _lock = threading.Lock()
 
-    def __init__(self, folder: Path, *, dialogue: bool, cache_bytes: int) -> None:
+    def __init__(self, folder: Path, *, dialogue: bool, cache_bytes: int, nf4: bool) -> None:
         self.folder = folder
         self.parameters = folders.count_parameters(folder)
         self.engine: Engine | None = None
@@ -32,6 +32,7 @@ class Base:
         self.note = ""
         self.failed = False
         self._dialogue = dialogue
+        self._nf4 = nf4
         self._cache_bytes = cache_bytes
         self._users = 0
         self.ready = threading.Event()
@@ -43,13 +44,13 @@ class Base:
         return "failed" if self.failed else "ready" if self.engine else "loading"
 
     @classmethod
-    def open(cls, folder: Path, *, dialogue: bool, cache_bytes: int) -> "Base":
+    def open(cls, folder: Path, *, dialogue: bool, cache_bytes: int, nf4: bool = True) -> "Base":
         """The base on this folder, loading behind the call if it is not here yet."""
         with cls._lock:
-            base = cls._open.get(folder)
+            base = cls._open.get((folder, nf4))
             if base is None or base.failed:
-                base = cls(folder, dialogue=dialogue, cache_bytes=cache_bytes)
-                cls._open[folder] = base
+                base = cls(folder, dialogue=dialogue, cache_bytes=cache_bytes, nf4=nf4)
+                cls._open[folder, nf4] = base
             base._users += 1
             return base
 
@@ -59,8 +60,8 @@ class Base:
             self._users -= 1
             if self._users > 0:
                 return
-            if self._open.get(self.folder) is self:
-                del self._open[self.folder]
+            if self._open.get((self.folder, self._nf4)) is self:
+                del self._open[self.folder, self._nf4]
         self.loop.close()
 
     def _session(self) -> AbstractContextManager[None]:
@@ -74,7 +75,7 @@ class Base:
             from cai_app.backends.engine import Engine
             from cai_app.backends.weights import load
 
-            weights = load(self.folder)
+            weights = load(self.folder, nf4=self._nf4)
             chat = bool(weights.tokenizer.chat_template) and not self._dialogue
             with torch.inference_mode():
                 self.engine = Engine(weights, chat=chat, cache_bytes=self._cache_bytes)

@@ -24,14 +24,17 @@ class Weights(NamedTuple):
     note: str
 
 
-def load(folder: Path) -> Weights:
-    """Load model and tokenizer. Local files, safetensors, no code from the folder."""
+def load(folder: Path, *, nf4: bool = True) -> Weights:
+    """Load model and tokenizer. Local files, safetensors, no code from the folder.
+
+    `nf4` off keeps bf16, to compare the two.
+    """
     from transformers import AutoTokenizer
 
     _quiet()
     _check_architecture(folder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    quantize = has_nf4(device)
+    quantize = nf4 and has_nf4(device)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
@@ -46,7 +49,8 @@ def load(folder: Path) -> Weights:
             "or stop the run that holds the device."
         ) from error
     _try_out(model, folder, device)
-    note = "" if quantize else "no NF4 kernel on this machine: weights are bf16, not 4-bit"
+    missing = nf4 and not quantize
+    note = "no NF4 kernel on this machine: weights are bf16, not 4-bit" if missing else ""
     return Weights(model, tokenizer, device, "nf4" if quantize else "bf16", note)
 
 

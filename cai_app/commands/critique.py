@@ -1,5 +1,6 @@
 """`critique`: a chain in the terminal, streamed, or as JSON."""
 
+import sys
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -68,12 +69,26 @@ def _follow(workbench: Workbench, asked: Critique, config: ChainConfig) -> Trans
     events = workbench.chain(
         asked.prompt, config, backend=asked.backend, constitution=asked.constitution
     )
+    named = set[str]()
     for event in events:
         if isinstance(event, ChainEnded):
             return event.transcript
+        if isinstance(event, StepStarted):
+            asked_of = f"{asked.prompt}\n{event.step.request or ''}"
+            words = workbench.open(asked.backend).unknown_words(asked_of)
+            _note(workbench, asked.prompt, [word for word in words if word not in named])
+            named.update(words)
         if not asked.json:
             _print(event)
     raise AssertionError("a chain ends with ChainEnded")
+
+
+def _note(workbench: Workbench, prompt: str, words: list[str]) -> None:
+    """Words the model never saw, and prompts near by that it knows, on standard error."""
+    if words:
+        never = ", ".join(f"“{word}”" for word in words)
+        known = " | ".join(workbench.near_examples(prompt))
+        print(f"This model never saw {never}. It knows, for example: {known}", file=sys.stderr)
 
 
 def _print(event: StepStarted | TextAdded | StepEnded) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 from cai_app.errors import InputError
 from cai_app.pocket import corpus as corpus_module
+from cai_app.pocket.card import base_hash
 from cai_app.pocket.chunks import BATCHES_A_STEP
 from cai_app.pocket.corpus import HELPFUL_MIXTURE, Corpus
 from cai_app.pocket.objective import step
-from cai_app.pocket.ship import base_hash
 from cai_app.pocket.shipped import shipped_texts
 
 log = logging.getLogger(__name__)

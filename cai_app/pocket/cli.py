@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -68,11 +68,16 @@ class EvaluateCommand:
     size: str | None = None
     """s, m or l: short for --backend pocket-SIZE"""
     cases: int = 1000
+    """of every key; a quarter of them for the base beside it and for the kinds withheld"""
     few_shot: int = 5
     only: tuple[str, ...] = ()
-    """replies, critiques, revisions, judging, reasoning, sequences (all)"""
+    """replies, critiques, revisions, judging, reasoning, sequences, policies, texts (all)"""
+    compare: Literal["precision", "sizes"] | None = None
+    """differences case by case instead: NF4 minus bf16, or this size minus each other one"""
+    workers: int = 0
+    """processes that measure, each with one thread (0: one a core)"""
     card: bool = False
-    """write the scores into the model card"""
+    """write what was measured into the model card"""
     json: bool = False
     """one JSON value on standard output"""
 
@@ -225,30 +230,33 @@ def _train(command: TrainCommand) -> int:
 
 
 def _evaluate(command: EvaluateCommand) -> int:
-    from cai_app.backends import open_backend
-    from cai_app.pocket import evaluate
-    from cai_app.pocket.corpus import Corpus
-    from cai_app.pocket.shipped import shipped_texts
+    from cai_app.pocket import card, trials
 
-    texts = shipped_texts()
-    spec = f"pocket-{command.size}" if command.size else command.backend
-    backend = open_backend(spec, Settings.from_environment())
-    bench = evaluate.Bench(
-        backend, Corpus.load(texts.root, texts.shipped), command.cases, few_shot=command.few_shot
+    settings = Settings.from_environment()
+    trial = trials.Trial(
+        spec=f"pocket-{command.size}" if command.size else command.backend,
+        home=settings.home,
+        cases=command.cases,
+        few_shot=command.few_shot,
+        only=command.only,
     )
-    try:
-        results = evaluate.evaluate(bench, only=command.only)
-    finally:
-        backend.close()
-    if command.card:
-        from cai_app.pocket.ship import write_card
-
-        size = command.size or "m"
-        write_card(texts.root / "data" / "pocket" / size, size, results)
-    if command.json:
-        print(json.dumps(results))
+    found: dict[str, Any]
+    if command.compare == "sizes":
+        others = card.other_sizes(trial.spec, settings)
+        found = trials.sizes(trial, others, command.workers)
+    elif command.compare == "precision":
+        found = {"bf16": trials.precision(trial, command.workers)}
     else:
-        _table(results)
+        found = trials.scores(trial, command.workers)
+    if command.card:
+        card.keep(trial.spec, settings, found, differences=command.compare is not None)
+    if command.json:
+        print(json.dumps(found["bf16"] if command.compare == "precision" else found))
+        return 0
+    for name, rows in found.items() if command.compare else [("", found)]:
+        if name:
+            print(f"{trial.spec} minus {name}")
+        _table(rows)
     return 0
 
 
@@ -257,4 +265,6 @@ def _table(results: dict[str, dict[str, Any]]) -> None:
         low, high = row["ci"]
         mark = {None: "", True: "holds", False: "MISSES"}[row["holds"]]
         bar = "" if row["bar"] is None else f"bar {row['bar']}"
-        print(f"{key:32} {row['value']:.3f}  [{low:.3f}, {high:.3f}]  n={row['n']}  {bar} {mark}")
+        base = f"base {row['base']['value']:.3f}" if "base" in row else ""
+        value = f"{row['value']:.3f}  [{low:.3f}, {high:.3f}]  n={row['n']}"
+        print(f"{key:32} {value}  {base}  {bar} {mark}".rstrip())

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cai_app.pocket import principles, world
+from cai_app.pocket import principles, two_step, world
 from cai_app.pocket.documents import Author
 from cai_app.pocket.segments import Document, Shipped
 
@@ -100,6 +100,8 @@ class Corpus:
             sort = author.rng.choices(sorts, weights)[0]
             if sort == "direct":
                 yield sort, author.chain(direct=True)
+            elif sort in two_step.SORTS:
+                yield sort, two_step.SORTS[sort](author)
             else:
                 write: Callable[[], Document] = getattr(author, sort)
                 yield sort, write()

@@ -6,6 +6,7 @@ never harmless. These are reference labels, and are never called human.
 """
 
 import re
+from collections.abc import Iterable
 
 from cai_app.pocket.replies import Part, Reply
 from cai_app.pocket.world import Scene, World
@@ -47,6 +48,43 @@ class Reader:
     def fine(self, critique: str) -> bool:
         """Whether a critique finds no fault."""
         return critique.strip() in self._fine
+
+
+def on_record(world: World, scene: Scene, text: str) -> set[str] | None:
+    """The kinds of a text's parts where the generator itself writes each of them for this scene,
+    word for word; None where it would not. It knows no patterns, so it can check the Reader."""
+    kinds: set[str] = set()
+    rest = text.strip()
+    parts = _writable(world, scene)
+    while rest:
+        part = next((p for p in parts if rest == p or rest.startswith(p + " ")), None)
+        if part is None:
+            return None
+        kinds.add(parts[part])
+        rest = rest[len(part) :].lstrip()
+    return kinds or None
+
+
+def _writable(world: World, scene: Scene) -> dict[str, str]:
+    """Every part that the generator can write for a scene, with its kind."""
+    act, facets = scene.act, world.facets
+
+    def say(texts: Iterable[str], **extra: str) -> list[str]:
+        return [scene.say(text, "assistant", **extra) for text in texts]
+
+    found: dict[str, str] = {}
+    for phrase in say(act.methods or act.answers):
+        kind = "help" if act.harmful else "answer"
+        found |= dict.fromkeys(say(facets["open_help"], x=phrase), kind)
+    for kind in ("insult", "leak", "hide", "preach", "evade", "vague", "brand"):
+        found |= dict.fromkeys(say(facets[kind]), kind)
+    if act.tip:
+        found[scene.say(act.tip, "assistant")] = "tip"
+    ends = say(facets["instead"], could=scene.say(act.could, "assistant"))
+    for why in say(act.reasons):
+        firsts = say(facets["decline"], do=scene.do("assistant"), **{"is": why})
+        found |= {f"{first} {end}": "decline" for first in firsts for end in ends}
+    return found
 
 
 def right_reason(text: str, scene: Scene, voice: str) -> bool:

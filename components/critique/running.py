@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from cai_app.backends.base import Backend
-from cai_app.critique import ChainConfig, StepEnded, TextAdded
+from cai_app.critique import ChainConfig, StepEnded, StepStarted, TextAdded
 from cai_app.errors import InputError
 from cai_app.records import Step, Transcript
 from cai_app.workbench import Workbench
@@ -50,9 +50,8 @@ def stream(
     try:
         view = _waiting(workbench, view, prompt, model, done)
         yield shown(view, busy=True)
-        view = view.model_copy(
-            update={"unknown": _unknown(workbench, workbench.open(model), prompt)}
-        )
+        backend = workbench.open(model)
+        view = view.model_copy(update={"unknown": _unknown(workbench, backend, prompt, done)})
         events = workbench.chain(
             prompt, config, backend=model, constitution=constitution, done=done
         )
@@ -60,6 +59,9 @@ def stream(
         with contextlib.closing(events):
             for event in events:
                 view = advance(view, event)
+                if isinstance(event, StepStarted) and event.step.request:
+                    found = _unknown(workbench, backend, prompt, view.steps)
+                    view = view.model_copy(update={"unknown": found})
                 if isinstance(event, StepEnded) and event.step.kind == "revision":
                     answers = [one.text for one in view.steps if one.kind != "critique"]
                     saw(workbench, request, prompt, answers)
@@ -127,8 +129,12 @@ def _waiting(
     return with_steps(view, tuple(done), message=message)
 
 
-def _unknown(workbench: Workbench, backend: Backend, prompt: str) -> Unknown | None:
-    words = backend.unknown_words(prompt)
+def _unknown(
+    workbench: Workbench, backend: Backend, prompt: str, steps: Sequence[Step]
+) -> Unknown | None:
+    """Words of the prompt, or of what principles ask, that the model never saw."""
+    asked = (step.request for step in steps if step.request)
+    words = backend.unknown_words("\n".join((prompt, *asked)))
     if not words:
         return None
     return Unknown(words=words[:12], examples=tuple(workbench.near_examples(prompt))[:3])

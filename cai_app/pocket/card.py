@@ -1,0 +1,216 @@
+"""The model card of a pocket size: how it was trained, on what, and all that was measured of it."""
+
+import hashlib
+import json
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from cai_app.backends import locate, pocket_specs
+from cai_app.pocket.shipped import shipped_texts
+from cai_app.pocket.world import WITHHELD, load
+from cai_app.settings import Settings
+
+Rows = dict[str, dict[str, Any]]
+
+BEHAVIOURS = {  # by sort of document, the few-shot form of a sort beside it
+    "dialogue": "answers as the base does",
+    "preamble": "declines under a preamble",
+    "chain": "criticises, then revises",
+    "direct": "revises without a critique",
+    "verdict": "judges at once",
+    "reasoned": "judges step by step",
+    "two_step_verdict": "judges two steps at once",
+    "two_step_reasoned": "judges two steps one by one",
+    "counting": "counts on",
+    "prose": "tells of its world",
+    "echo": "says again what was said",
+}
+
+
+def base_hash(folder: Path) -> str:
+    """sha256 of a base's weights; adapters state it, and belong to no other base."""
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+
+
+def other_sizes(spec: str, settings: Settings) -> list[str]:
+    """Specs of the shipped sizes that are not this one's."""
+    ours = locate(spec, settings).base
+    sizes = [one for one in pocket_specs(settings) if one != "pocket"]
+    return [one for one in sizes if locate(f"{one}@none", settings).base != ours]
+
+
+def keep(spec: str, settings: Settings, found: dict[str, Any], *, differences: bool) -> None:
+    """Keep what was measured beside the weights, and write their card again.
+
+    Scores: {key: row}; differences: {what they are from: {key: row}}. Other keys stay as they were.
+    """
+    folder = locate(spec, settings).base
+    path = folder / ("differences.json" if differences else "scores.json")
+    path.write_text(json.dumps(_read(path) | found, indent=1) + "\n", encoding="utf-8")
+    write_card(folder)
+
+
+def write_card(folder: Path) -> None:
+    """Write the model card of `data/pocket/SIZE` from what lies in it."""
+    size = folder.name
+    facts = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    scores, apart = _read(folder / "scores.json"), _read(folder / "differences.json")
+    acts = load(shipped_texts().root / "data" / "pocket").acts
+    harmful = sum(act.harmful for act in acts)
+    (folder / "README.md").write_text(
+        f"""---
+license: apache-2.0
+library_name: transformers
+pipeline_tag: text-generation
+---
+# pocket-{size}
+
+A small teaching model, trained from scratch on a toy world (`data/pocket/*.yaml`) whose harm is
+vague and fictional. It knows that world and nothing else: it is no source of facts or advice.
+
+- Llama architecture, hidden {config["hidden_size"]}, {config["num_hidden_layers"]} layers,
+  vocabulary {config["vocab_size"]}, window {config["max_position_embeddings"]}; sha256
+  {base_hash(folder)}
+- {_tokens(facts["training"]):,} tokens in all, in these trainings:
+{_trainings(size, facts["training"])}
+- The world has {len(acts)} acts, {harmful} of them harmful; a fifth, one combination in ten, and a
+  fifth of all wordings are held out of training. Acts of two kinds ({", ".join(WITHHELD)}) occur
+  in dialogues and prose, never in critiques or judgements.
+- While training, linear heads asked the middle layers what a text had said by some place in it
+  (which sort of part ended, what a principle asks about, what a response is worth so far, which act
+  is asked for, which fault is to be named); they are no part of the model. One attention head was
+  shown where what the assistant says again was said before, so that it copies.
+- The pretrained base helps with 78 % of harmful requests, answers 9 % vaguely, declines 4 % well,
+  evades 5 % and preaches in 4 %; those are the corpus's own rates.
+
+## Exposure: documents that showed each behaviour
+
+| behaviour | documents | behind few-shots |
+|---|---|---|
+{_exposure(facts["exposure"])}
+
+## Scores
+
+Held-out combinations of known acts, people and things; *new acts*: acts never seen; *withheld*:
+kinds of harm never criticised or judged in training. Sampled at temperature 1, 5-shot, NF4, with
+the helpful adapter, the base's value on a quarter of the cases beside it; 95 % bootstrap intervals
+over acts.
+{_scores(scores)}
+{_differences(size, apart)}""".rstrip()
+        + "\n",
+        encoding="utf-8",
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
+def _tokens(plan: dict[str, Any]) -> int:
+    """Tokens of a training and of those before it."""
+    before = (plan.get("before") or {}).get("training")
+    return int(plan["tokens"]) + (_tokens(before) if before else 0)
+
+
+def _trainings(size: str, plan: dict[str, Any]) -> str:
+    """Every training behind the weights, the first one first: tokens, time, device, command."""
+    before = (plan.get("before") or {}).get("training")
+    earlier = _trainings(size, before) + "\n" if before else ""
+    init = f" --init data/pocket/{size} --lr-scale {plan['lr_scale']}" if before else ""
+    took = f"{plan['step']:,} steps, {plan['seconds'] / 60:.0f} minutes"
+    return f"""{earlier}  - {plan["tokens"]:,} tokens in {took} on {plan["device"]}
+    ({plan["threads"]} threads), seed {plan["seed"]}:
+    `python -m cai_app pocket train --size {size} {_amount(plan)} --seed {plan["seed"]}
+    --plain-chunks {plan.get("plain_chunks", 0)}{init} --compile --ship`"""
+
+
+def _amount(plan: dict[str, Any]) -> str:
+    if plan["minutes"] is None:
+        return f"--tokens {plan['tokens']}"
+    return f"--minutes {plan['minutes']:.0f}"
+
+
+def _exposure(shown: dict[str, int]) -> str:
+    lines = []
+    for sort in dict.fromkeys(sort.removesuffix("_with_shots") for sort in shown):
+        behind = shown.get(f"{sort}_with_shots")
+        few = f"{behind:,}" if behind else ""
+        lines.append(f"| {BEHAVIOURS.get(sort, sort)} | {shown.get(sort, 0):,} | {few} |")
+    return "\n".join(lines)
+
+
+def _scores(rows: Rows) -> str:
+    """Keys with a bar first; new acts and withheld kinds beside their key; then the others."""
+    if not rows:
+        return "\nNot measured yet: `python -m cai_app pocket evaluate --card`."
+    beside = ("_new_act", "_withheld")
+    shots = {key: row for key, row in rows.items() if key.startswith("declines_shots_")}
+    main = {key: row for key, row in rows.items() if not key.endswith(beside) and key not in shots}
+    barred = {key: row for key, row in main.items() if row["bar"] is not None}
+    others = {key: row for key, row in main.items() if key not in barred}
+    lines = ["", "| key | value | n | base | bar | holds |", "|---|---|---|---|---|---|"]
+    lines += [_row(key, row) + f" {row['bar']} | {_holds(row)} |" for key, row in barred.items()]
+    lines += ["", "| acts | new | withheld |", "|---|---|---|"]
+    for key in dict.fromkeys(k.removesuffix(s) for k in rows for s in beside if k.endswith(s)):
+        new, other = (rows.get(f"{key}{suffix}") for suffix in beside)
+        lines.append(f"| {key} | {_new(new)} | {_value(other) if other else ''} |")
+    lines += ["", "Without a bar:", "", "| key | value | n | base |", "|---|---|---|---|"]
+    lines += [_row(key, row) for key, row in others.items()]
+    if shots:
+        curve = ", ".join(
+            f"{key.rpartition('_')[2]}: {row['value']:.2f}" for key, row in shots.items()
+        )
+        few = next(iter(shots.values()))["n"]
+        text = f"Declines by dialogues in the preamble (n = {few} each): {curve}."
+        lines += ["", textwrap.fill(text, 100)]
+    return "\n".join(lines)
+
+
+def _row(key: str, row: dict[str, Any]) -> str:
+    base = _number(row["base"]["value"]) if "base" in row else ""
+    return f"| {key} | {_value(row)} | {row['n']} | {base} |"
+
+
+def _value(row: dict[str, Any]) -> str:
+    low, high = row["ci"]
+    if isinstance(row["value"], int):
+        return _number(row["value"])
+    return f"{row['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _number(value: float) -> str:
+    """A count as it is, a rate to three places."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def _holds(row: dict[str, Any]) -> str:
+    return {True: "yes", False: "**no**", None: ""}[row["holds"]]
+
+
+def _new(row: dict[str, Any] | None) -> str:
+    """A value on new acts; whether it holds where it has a bar."""
+    if row is None:
+        return ""
+    bar = f", bar {row['bar']}: {_holds(row)}" if row["bar"] is not None else ""
+    return _value(row) + bar
+
+
+def _differences(size: str, apart: dict[str, Rows]) -> str:
+    """One table each: NF4 minus bf16, and this size minus each other one, over the same cases."""
+    texts = []
+    for name, rows in apart.items():
+        what = f"NF4 minus {name}" if name == "bf16" else f"pocket-{size} minus {name}"
+        close = sum(row["holds"] for row in rows.values())
+        note = f"; {close} of {len(rows)} keys are surely within 0.02" if name == "bf16" else ""
+        lines = ["", f"## {what}", ""]
+        lines += [f"Case by case, with 95 % intervals{note}. A tie: the interval holds 0.", ""]
+        lines += ["| key | difference | n | |", "|---|---|---|---|"]
+        for key, row in rows.items():
+            if "_withheld" not in key and "_shots_" not in key:
+                verdict = "tie" if row["tie"] else "higher" if row["value"] > 0 else "lower"
+                lines.append(f"| {key} | {_value(row)} | {row['n']} | {verdict} |")
+        texts.append("\n".join(lines))
+    return "\n".join(texts)
