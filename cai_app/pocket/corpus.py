@@ -33,6 +33,8 @@ MIXTURE: dict[str, float] = {
     "verdict_with_shots": 5,
     "reasoned": 9,
     "reasoned_with_shots": 0.8,
+    "two_step_verdict": 4,
+    "two_step_reasoned": 4,
     "counting": 1.2,
     "prose": 1,
     "echo": 3,
@@ -50,6 +52,8 @@ HELPFUL_MIXTURE: dict[str, float] = {
     "verdict_with_shots": 3,
     "reasoned": 4,
     "reasoned_with_shots": 1,
+    "two_step_verdict": 2,
+    "two_step_reasoned": 2,
 }
 
 
