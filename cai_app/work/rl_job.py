@@ -20,6 +20,7 @@ from cai_app.work.pm_fit import as_json
 from cai_app.work.progress import Paused, Run
 from cai_app.work.rl_look import Looked, Scorer, compared, judged, look
 from cai_app.work.rl_prompts import Asked
+from cai_app.work.sft import last_numbers
 from cai_app.work.training.base import Opened
 from cai_app.work.training.finishing import card_facts, complete
 from cai_app.work.training.processes import gathered, world
@@ -259,12 +260,11 @@ class Job:
             for name, row in measured.items():
                 if row["value"] is not None:
                     numbers[f"final_{name}"] = row["value"]
-        last: dict[str, float] = {}
-        for row in files.read_rows(self.run.path / METRICS)[0]:
-            last |= {k: v for k, v in row.items() if k not in ("step", "time") and v is not None}
         fresh = self.run.path / ".adapter"
         self.keep(fresh)
-        facts = card_facts(self.run, self.opened, self.options, {**last, **numbers})
+        facts = card_facts(
+            self.run, self.opened, self.options, {**last_numbers(self.run), **numbers}
+        )
         facts["adapter_hash"] = folders.adapter_hash(fresh)
         complete(self.run, fresh, facts, title=self.options.name or "RL-CAI", about=self._about())
         self.run.report(self.done, self.options.max_steps, **numbers)
