@@ -117,10 +117,11 @@ class Job:
         samples, count = self.options.samples, len(self.prompts)
         each = max(1, self.options.batch // samples)
         found: list[Asked] = []
-        for place in range(self.done * each, (self.done + 1) * each):
-            epoch, at = divmod(place, count)
+        places = [divmod(place, count) for place in range(self.done * each, (self.done + 1) * each)]
+        for epoch in sorted({epoch for epoch, _ in places}):
             order = np.random.default_rng((self.options.seed, epoch)).permutation(count)
-            found += [self.prompts[int(order[at])]] * samples
+            for at in (at for one, at in places if one == epoch):
+                found += [self.prompts[int(order[at])]] * samples
         return found
 
     def _learn(

@@ -71,7 +71,7 @@ def read_form(
         limit=limit_of(limit),
         seed=whole(seed),
         few_shot=few_shot,
-        batch=int(batch),
+        batch=batch,  # type: ignore[arg-type]  # a field may be empty, or hold 1.5
     )
     return source.strip(), options
 
