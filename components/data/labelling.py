@@ -1,4 +1,4 @@
-"""The form that starts a `label` run: what it would judge, need and take, the command, the start."""
+"""The form that starts a `label` run: what it would judge and need, the command, the start."""
 
 import shlex
 from typing import Any
@@ -119,4 +119,3 @@ def _planned(workbench: Workbench, source: str, task: Task, *, probe: bool) -> P
         fits=found.fits,
         command=command(source, task.options),
     )
-
