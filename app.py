@@ -9,6 +9,7 @@ import os
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import errno
 import ipaddress
 import logging
 import sys
@@ -175,6 +176,9 @@ def main(options: Options) -> None:
     try:
         demo, served, url = serve(workbench, options)
     except OSError as error:
+        # Gradio's own word for a taken port has no number; a full disk's, say, has one.
+        if error.errno is not None and error.errno != errno.EADDRINUSE:
+            raise InputError(f"the page cannot be served: {error}") from error
         raise InputError(
             f"port {options.port} is taken; stop what listens there, or choose another: --port "
             f"{options.port + 1}"

@@ -194,8 +194,9 @@ def check_open_to(workbench: Workbench, model: str, constitution: str) -> None:
         raise InputError(f"constitution {named} is not offered here; use {', '.join(names)}")
 
 
-def whole(value: float | None) -> int:
-    """A seed from a number field; raises InputError unless it is a whole number from 0 up."""
+def whole(value: float | None, name: str = "seed") -> int:
+    """A seed, or what `name` says, from a number field; InputError unless a whole number from 0
+    up."""
     if value is None or value < 0 or value != int(value):
-        raise InputError(f"The seed is {value}. Give a whole number from 0 up.")
+        raise InputError(f"The {name} is {value}. Give a whole number from 0 up.")
     return int(value)

@@ -8,8 +8,8 @@ import pytest
 
 from cai_app import agreement
 from cai_app.agreement import Interval
-from cai_app.agreement.intervals import bootstrap, cluster_totals, kish, percentiles, t_of
 from cai_app.agreement.raters import kappa_of
+from cai_app.intervals import bootstrap, cluster_totals, kish, percentiles, t_of
 
 SEEDS = range(12)
 EXACT = 1e-9

@@ -41,6 +41,37 @@ def runs(settings: Settings) -> Iterator[Runs]:
             made.kill(info.id)
 
 
+def test_a_run_deleted_while_runs_are_listed_is_passed_over(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = settings.home / "runs" / "20260101-000000-label-abcdef"
+    monkeypatch.setattr(directory, "_paths", lambda settings: [gone])
+    assert directory.list_all(settings) == directory.Listing(settings).all() == []
+    with pytest.raises(InputError, match="is gone: it was deleted"):
+        directory.read(gone)
+
+
+def test_the_queue_outlives_a_fault_of_our_own(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[int] = []
+
+    def advance(self: queue.Queue) -> list[str]:
+        asked.append(len(asked))
+        if len(asked) == 1:
+            raise RuntimeError("a fault of our own")
+        return []
+
+    monkeypatch.setattr(queue.Queue, "advance", advance)
+    monkeypatch.setattr("cai_app.workbench.runs._QUEUE_EVERY", 0.01)
+    keeper = Runs(settings)
+    keeper.keep_queue()
+    until(lambda: len(asked) > 1)
+    keeper.close()
+    (told,) = [one for one in caplog.records if "a fault of our own" in one.getMessage()]
+    assert told.exc_info, "its traceback is for the log"
+
+
 def until(look: Callable[[], Any], *, timeout_s: float = 60) -> Any:
     """What `look` gives once it gives something."""
     end = time.monotonic() + timeout_s

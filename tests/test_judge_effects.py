@@ -10,7 +10,7 @@ from judging import PAIRS, ReadingBackend, asks
 from cai_app import judge
 from cai_app.constitution import Constitution
 from cai_app.errors import InputError
-from cai_app.judge.intervals import Bootstrap
+from cai_app.intervals import codes, mean
 from cai_app.judge.scores import Pair, Scores
 from cai_app.records import PreferencePrinciple
 from cai_app.settings import Settings
@@ -153,16 +153,17 @@ def test_no_pairs_and_no_principles_are_told(settings: Settings) -> None:
 
 
 def test_rows_of_one_prompt_are_one_cluster() -> None:
-    together = Bootstrap(["p"] * 50 + ["q"] * 50).mean([1.0] * 50 + [0.0] * 50)
-    apart = Bootstrap([f"p{n}" for n in range(100)]).mean([1.0] * 50 + [0.0] * 50)
-    assert together.ci == (0.0, 1.0) and together.clusters == 2
+    values = [1.0] * 50 + [0.0] * 50
+    together = mean(values, codes(["p"] * 50 + ["q"] * 50))
+    apart = mean(values, codes([f"p{n}" for n in range(100)]))
+    assert together.ci == (0.0, 1.0)
     low, high = apart.ci or (0, 1)
     # Known from the binomial: 0.5 ± 1.96 · 0.05.
     assert low == pytest.approx(0.40, abs=0.02) and high == pytest.approx(0.60, abs=0.02)
 
 
 def test_a_single_prompt_has_no_interval() -> None:
-    found = Bootstrap(["p", "p"]).mean([0.2, None])
+    found = mean([0.2, None], codes(["p", "q"]))
     assert (found.value, found.ci, found.n) == (0.2, None, 1)
 
 

@@ -2,7 +2,7 @@
 
 app -> commands (to serve them) -> workbench; app -> components -> workbench
   -> store, jobs, spotcheck, critique, judge, contexts, agreement, ratings, formats
-  -> backends, prompts, constitution -> records, errors, settings, files, strict_yaml
+  -> backends, prompts, constitution -> records, errors, settings, files, strict_yaml, intervals
 work, pocket, bench -> the last three groups without store and jobs; bench measures those too,
   and work asks pocket for its world and its reference rule
 """
@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-BASE = {"records", "errors", "settings", "files", "strict_yaml"}
+BASE = {"records", "errors", "settings", "files", "strict_yaml", "intervals"}
 MODEL = BASE | {"backends", "prompts", "constitution"}
 DOMAIN = {"critique", "judge", "contexts", "agreement", "ratings", "spotcheck", "formats"}
 FILES = {"store", "jobs"}
@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Within the lowest group: settings are a record, and all may raise errors.
     **dict.fromkeys(("settings", "files", "strict_yaml"), {"records", "errors"}),
     "records": {"errors"},
-    "errors": set(),
+    **dict.fromkeys(("errors", "intervals"), set[str]()),
 }
 
 HOMES = {

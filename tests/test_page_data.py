@@ -367,6 +367,9 @@ def test_the_estimate_counts_prompts_texts_and_tokens(workbench: Workbench) -> N
         (3, "hf:/no/such/model", "no"),
         (5, "-3", "whole number from 1 up"),
         (6, -1, "seed is -1"),
+        (7, None, "temperature is None"),
+        (8, 1.5, "max-tokens is 1.5"),
+        (9, None, "batch is None"),
     ],
 )
 def test_a_form_that_cannot_be_run_says_why(
@@ -375,7 +378,7 @@ def test_a_form_that_cannot_be_run_says_why(
     form = list(FORM)
     form[place] = value
     view = generating.estimate(workbench, *form)
-    assert view["state"] == "failed" and said in view["message"].lower() or said in view["message"]
+    assert view["state"] == "failed" and said.lower() in view["message"].lower()
 
 
 def test_starting_queues_a_run_and_names_it(

@@ -3,7 +3,9 @@
 from cai_app.agreement.biases import Orders, longer_wins, orders
 from cai_app.agreement.calibration import Bin, Calibration, brier, calibration
 from cai_app.agreement.corrected import Corrected, Sample, corrected, more_labels
-from cai_app.agreement.intervals import (
+from cai_app.agreement.raters import alpha, hard, kappa, rate, scores, sides, turned
+from cai_app.agreement.slices import FEW, Slice, slices
+from cai_app.intervals import (
     Estimate,
     Floats,
     Interval,
@@ -13,8 +15,6 @@ from cai_app.agreement.intervals import (
     holm,
     wilson,
 )
-from cai_app.agreement.raters import alpha, hard, kappa, rate, scores, sides, turned
-from cai_app.agreement.slices import FEW, Slice, slices
 
 __all__ = [
     "FEW",

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cai_app.agreement.intervals import LEVEL, Estimate, Floats, Interval, Ints, t_of
 from cai_app.agreement.raters import rate
+from cai_app.intervals import LEVEL, Estimate, Floats, Interval, Ints, t_of
 
 
 class Orders(NamedTuple):
@@ -33,7 +33,7 @@ def orders(a_first: Floats, b_first: Floats, weights: Floats, clusters: Ints) ->
 def _mean(values: Floats, weights: Floats, clusters: Ints) -> Estimate:
     """A weighted mean with the linearised interval; there may be a million rows."""
     if not len(values):
-        return Estimate(None, None, 0)
+        return Estimate()
     shares = weights / weights.sum()
     mean = float(shares @ values)
     sums = np.bincount(clusters, weights=shares * (values - mean))

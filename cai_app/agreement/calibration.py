@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cai_app.agreement.intervals import Estimate, Floats, Ints, estimate
 from cai_app.agreement.raters import rate
+from cai_app.intervals import Estimate, Floats, Ints, estimate, ratio
 
 BINS = 10
 
@@ -64,7 +64,7 @@ def brier(chances: Floats, outcomes: Floats, weights: Floats, clusters: Ints) ->
         np.stack([(chances - outcomes) ** 2, np.ones(len(chances))], axis=1),
         weights,
         clusters,
-        lambda totals: totals[..., 0] / totals[..., 1],
+        ratio,
     )
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cai_app.agreement.intervals import Floats, Interval, Ints, bounded_mean, z_of
+from cai_app.intervals import Floats, Interval, Ints, bounded_mean, z_of
 
 FOLDS = 5
 # A predictor with d coefficients needs some rows each before it is worth fitting.

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from cai_app.agreement.intervals import (
+from cai_app.intervals import (
     Estimate,
     Floats,
     Ints,
@@ -43,7 +43,7 @@ def rate(values: Floats, weights: Floats, clusters: Ints) -> Estimate:
     Wilson's under equal probabilities and one row a cluster, else `bounded_mean`.
     """
     if not len(values):
-        return Estimate(None, None, 0)
+        return Estimate()
     mean = float(weights @ values / weights.sum())
     alone = len(np.unique(clusters)) == len(clusters)
     if alone and np.allclose(weights, weights[0]):
@@ -109,7 +109,7 @@ def alpha(
     total = counts.sum(axis=1)
     paired = total >= 2
     if not paired.any():
-        return Estimate(None, None, 0)
+        return Estimate()
     counts, total = counts[paired], total[paired]
     # Coincidences of a unit: ordered pairs of its answers, each answer counted once in all.
     pairs = counts[:, :, None] * counts[:, None, :]

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cai_app.agreement.intervals import Estimate, Floats, Ints, holm
 from cai_app.agreement.raters import rate
+from cai_app.intervals import Estimate, Floats, Ints, holm
 
 FEW = 20  # labels; a slice with fewer is shown, but nothing is to be read into it
 

@@ -119,12 +119,12 @@ def main(argv: list[str], settings: Settings) -> int:
         return measuring.main(argv, settings)
     asked = parsed(FORMS[argv[0]], argv[1:], f"constitution {argv[0]}")
     workbench = Workbench(settings)
-    with only_json(asked.json) as show:
-        value = _ANSWERS[type(asked)](workbench, asked)
-        if asked.json:
-            show(value)
-        else:
-            _PRINTERS[type(asked)](value)
+    try:
+        with only_json(asked.json) as show:
+            value = _ANSWERS[type(asked)](workbench, asked)
+            show(value) if asked.json else _PRINTERS[type(asked)](value)
+    finally:
+        workbench.close()
     return 0
 
 

@@ -60,9 +60,17 @@ class Drafts:
         return sorted(found, key=lambda one: one.time, reverse=True)
 
     def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("*.json"), key=lambda p: p.stat().st_mtime, reverse=True)
+        return sorted(self.folder.glob("*.json"), key=_changed, reverse=True)
 
     def _path(self, tab: str) -> Path:
         if not TAB.fullmatch(tab):
             raise InputError(f"draft of tab {tab[:40]!r}: reload the page")
         return self.folder / f"{tab}.json"
+
+
+def _changed(path: Path) -> float:
+    """When a file was last written; one that another tab has just dropped counts as the oldest."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

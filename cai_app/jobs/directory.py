@@ -26,7 +26,7 @@ def runs_folder(settings: Settings) -> Path:
 
 def list_all(settings: Settings) -> list[RunInfo]:
     """All runs, the newest first. One status file is read for each, and no config."""
-    return [read(path) for path in _paths(settings)]
+    return [info for path in _paths(settings) if (info := _unless_gone(path))]
 
 
 class Listing:
@@ -45,7 +45,9 @@ class Listing:
         for path in _paths(self.settings):
             stamp = _stamp(path)
             kept = self._ended.get(path.name)
-            info = kept[1] if kept and kept[0] == stamp else read(path)
+            info = kept[1] if kept and kept[0] == stamp else _unless_gone(path)
+            if info is None:
+                continue
             found.append(info)
             # Whether a run is dead stands in its lock, not in its status.
             if info.state in FINAL and info.state != "dead" and stamp == _stamp(path):
@@ -60,6 +62,18 @@ def _stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return (known.st_ino, known.st_mtime_ns)
+
+
+class GoneError(InputError):
+    """A run was deleted since it was named."""
+
+
+def _unless_gone(path: Path) -> RunInfo | None:
+    """A run as it is now; None where it was deleted since the folder was listed."""
+    try:
+        return read(path)
+    except GoneError:
+        return None
 
 
 def _paths(settings: Settings) -> list[Path]:
@@ -113,7 +127,7 @@ def command(path: Path, kind: str) -> tuple[str, ...]:
 
 
 def read(path: Path) -> RunInfo:
-    """A run as it is now."""
+    """A run as it is now. Raises InputError where it is gone."""
     status = _status(path)
     if status is None:
         return _lost(path)
@@ -157,7 +171,10 @@ def _status(path: Path) -> RunStatus | None:
 def _lost(path: Path) -> RunInfo:
     """A run whose status was lost, say on a full disk: resuming writes it anew."""
     kind = path.name.split("-")[-2] if path.name.count("-") >= 2 else "unknown"
-    made = path.stat().st_mtime
+    try:
+        made = path.stat().st_mtime
+    except FileNotFoundError as error:
+        raise GoneError(f"run {path.name} is gone: it was deleted") from error
     return RunInfo(
         id=path.name,
         kind=kind,

@@ -8,8 +8,8 @@ from itertools import combinations
 
 from cai_app.constitution import Constitution
 from cai_app.errors import InputError
+from cai_app.intervals import codes, mean
 from cai_app.judge.effects import Principles, able, judged, label
-from cai_app.judge.intervals import Bootstrap
 from cai_app.judge.results import (
     Case,
     Conflict,
@@ -68,19 +68,18 @@ def _inversion(
     rows = []
     for one, turned in principles:
         own = [case for case in cases if case.principle == one.id]
-        redrawn = Bootstrap([case.prompt for case in own])
-        rate = redrawn.mean([case.flipped for case in own])
+        rate = mean([case.flipped for case in own], codes([case.prompt for case in own]))
         rows.append(Inverted(id=one.id, question=one.question, negated=turned, n=len(own),
                              flips=sum(case.flipped for case in own), flip_rate=rate))  # fmt: skip
-    redrawn = Bootstrap([case.prompt for case in cases])
+    prompts = codes([case.prompt for case in cases])
     return Inversion(
         progress=progress,
         n=len(cases),
         unscored=unscored,
         clear=CLEAR,
         flips=sum(case.flipped for case in cases),
-        flip_rate=redrawn.mean([case.flipped for case in cases]),
-        error=redrawn.mean([abs(case.p_inverted - (1 - case.p)) for case in cases]),
+        flip_rate=mean([case.flipped for case in cases], prompts),
+        error=mean([abs(case.p_inverted - (1 - case.p)) for case in cases], prompts),
         principles=tuple(rows),
         rows=tuple(sorted(cases, key=lambda case: -abs(case.p_inverted - (1 - case.p)))),
     )
@@ -112,7 +111,7 @@ def conflicts(
 
 
 def _conflicts(scores: Scores, pairs: Sequence[Pair], principles: Principles) -> Iterator[Conflict]:
-    redrawn = Bootstrap([pair.prompt for pair in pairs])
+    prompts = codes([pair.prompt for pair in pairs])
     p = {one.id: [_p(scores, pair, one) for pair in pairs] for one in principles}
     for first, second in combinations(principles, 2):
         both = list(zip(p[first.id], p[second.id], strict=True))
@@ -128,8 +127,8 @@ def _conflicts(scores: Scores, pairs: Sequence[Pair], principles: Principles) ->
         yield Conflict(
             first=first.id,
             second=second.id,
-            disagree=redrawn.mean(apart),
-            sure=redrawn.mean(sure),
+            disagree=mean(apart, prompts),
+            sure=mean(sure, prompts),
             examples=tuple(
                 Shift(comparison=pairs[n].id, prompt=pairs[n].prompt, a=pairs[n].a, b=pairs[n].b,
                       p_old=both[n][0], p_new=both[n][1], flipped=True)

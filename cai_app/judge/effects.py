@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from cai_app.constitution import Constitution, drawable
 from cai_app.errors import InputError
-from cai_app.judge.intervals import Bootstrap
+from cai_app.intervals import Ints, codes, mean
 from cai_app.judge.results import Ablation, Dropped, Effect, Progress, Shift
 from cai_app.judge.scores import Pair, Scores
 from cai_app.records import PreferencePrinciple
@@ -39,17 +39,15 @@ def effect(
 
 
 def _effect(rows: Sequence[Shift], unscored: dict[str, str], progress: Progress) -> Effect:
-    redrawn = Bootstrap([row.prompt for row in rows])
-    moved = redrawn.mean([abs(row.p_new - row.p_old) for row in rows])
-    flips = redrawn.mean([row.flipped for row in rows])
+    prompts = codes([row.prompt for row in rows])
     return Effect(
         progress=progress,
         n=len(rows),
         unscored=unscored,
         flips=sum(row.flipped for row in rows),
-        flip_rate=flips,
-        shift=moved,
-        toward_a=redrawn.mean([row.p_new - row.p_old for row in rows]),
+        flip_rate=mean([row.flipped for row in rows], prompts),
+        shift=mean([abs(row.p_new - row.p_old) for row in rows], prompts),
+        toward_a=mean([row.p_new - row.p_old for row in rows], prompts),
         rows=tuple(sorted(rows, key=lambda row: -abs(row.p_new - row.p_old))),
     )
 
@@ -66,9 +64,9 @@ def ablate(scores: Scores, pairs: Sequence[Pair], constitution: Constitution) ->
             if (known := label(scores, pair, principles, unscored)) is not None:
                 seen.append(pair)
                 whole.append(known)
-        redrawn = Bootstrap([pair.prompt for pair in seen])
+        prompts = codes([pair.prompt for pair in seen])
         dropped = [
-            _dropped(name, left_out, principles, scores, seen, whole, redrawn)
+            _dropped(name, left_out, principles, scores, seen, whole, prompts)
             for name, left_out in groups
         ]
         yield Ablation(
@@ -96,7 +94,7 @@ def _dropped(
     scores: Scores,
     pairs: Sequence[Pair],
     whole: Sequence[float],
-    redrawn: Bootstrap,
+    prompts: Ints,
 ) -> Dropped:
     rest = [one for one in principles if one not in left_out]
     named = Dropped(
@@ -107,20 +105,21 @@ def _dropped(
     )
     if not rest:
         return named.model_copy(update={"alone": True})
-    without = [label(scores, pair, rest, {}) for pair in pairs]
-    moved = [abs(p - q) for p, q in zip(whole, without, strict=True) if q is not None]
-    flips = [(p > 0.5) != (q > 0.5) for p, q in zip(whole, without, strict=True) if q is not None]
+    # A pair is here because it was scored under every principle, so under the rest as well.
+    without = [q for pair in pairs if (q := label(scores, pair, rest, {})) is not None]
+    moved = [abs(p - q) for p, q in zip(whole, without, strict=True)]
+    flips = [(p > 0.5) != (q > 0.5) for p, q in zip(whole, without, strict=True)]
     by_shift = sorted(range(len(moved)), key=lambda n: (-flips[n], -moved[n]))[:5]
     examples = tuple(
         Shift(comparison=pairs[n].id, prompt=pairs[n].prompt, a=pairs[n].a, b=pairs[n].b,
-              p_old=whole[n], p_new=without[n] or 0.0, flipped=flips[n])
+              p_old=whole[n], p_new=without[n], flipped=flips[n])
         for n in by_shift
     )  # fmt: skip
     return named.model_copy(
         update={
             "flips": sum(flips),
-            "flip_rate": redrawn.mean(flips),
-            "shift": redrawn.mean(moved),
+            "flip_rate": mean(flips, prompts),
+            "shift": mean(moved, prompts),
             "examples": examples,
         }
     )

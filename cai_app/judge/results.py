@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from cai_app.judge.intervals import Estimate
+from cai_app.intervals import Estimate
 from cai_app.records import Record
 
 

@@ -5,7 +5,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from cai_app.records.training import Preset, TrainOptions
+from cai_app.records.training import (
+    SCHEDULE,
+    Batch,
+    Most,
+    Preset,
+    Rate,
+    Schedule,
+    Share,
+    TrainOptions,
+)
 
 COT_CLAMP = 0.4  # CAI 4.1: labels of chain of thought are near 0 and 1, so 40-60
 
@@ -57,9 +66,7 @@ class PreferenceOptions(TrainOptions):
         description="Share of AI harmlessness among the pairs of labels=both (the paper: 182,831 "
         "of 318,127, or 0.57).",
     )
-    limit: int | None = Field(
-        default=2000, gt=0, description="Most pairs, taken in order of a seeded draw."
-    )
+    limit: Most = Field(default=2000, description="Most pairs, taken in order of a seeded draw.")
     split: bool = Field(
         default=False,
         description="Train a second preference model on the other half of the prompts, so that RL "
@@ -70,21 +77,14 @@ class PreferenceOptions(TrainOptions):
         description="The adapter whose samples set the scale of the scores (mean 0, spread 1): "
         "preset (sl-cai, else helpful), none, a name, or a run.",
     )
-    lr: float = Field(
+    lr: Rate = Field(
         default=2e-3,
-        gt=0,
-        le=1,
         description="Highest learning rate of AdamW on the adapter and its score head.",
     )
-    schedule: Literal["constant", "linear", "cosine"] = Field(
-        default="linear",
-        description="How the learning rate goes on after the warm-up: constant, or down to zero.",
-    )
-    batch: int = Field(default=32, gt=0, le=65536, description="Pairs in one optimizer step.")
-    held_out: float = Field(
+    schedule: Schedule = Field(default="linear", description=SCHEDULE)
+    batch: Batch = Field(default=32, description="Pairs in one optimizer step.")
+    held_out: Share = Field(
         default=0.1,
-        ge=0,
-        lt=1,
         description="Share of the prompts kept out of training to measure on, 200 pairs a source "
         "at most.",
     )
@@ -126,10 +126,8 @@ class RlOptions(TrainOptions):
     samples: int = Field(
         default=4, ge=2, le=256, description="Responses to each prompt of a step (TRL: 2)."
     )
-    batch: int = Field(
-        default=32, gt=0, le=65536, description="Responses in one step, of all prompts together."
-    )
-    max_steps: int | None = Field(default=150, gt=0, description="Steps of the run.")
+    batch: Batch = Field(default=32, description="Responses in one step, of all prompts together.")
+    max_steps: Most = Field(default=150, description="Steps of the run.")
     answer_tokens: int = Field(
         default=96, gt=0, le=4096, description="Most tokens of a response (the paper: 128)."
     )
@@ -139,10 +137,8 @@ class RlOptions(TrainOptions):
         le=1024,
         description="Prompts kept out of training that every look answers, with the same draws.",
     )
-    lr: float = Field(
+    lr: Rate = Field(
         default=3e-4,
-        gt=0,
-        le=1,
         description="Highest learning rate of AdamW on the policy's adapter (1e-6 in TRL, for "
         "whole models; the paper: 0.01 of pretraining's).",
     )

@@ -5,7 +5,7 @@ from, and its settings. Defaults are the paper's where it has them, scaled for s
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -13,6 +13,15 @@ from cai_app.records.base import Options, Record
 
 Preset = Literal["notes", "paper"]
 PRESETS: tuple[Preset, ...] = ("notes", "paper")
+
+# What several kinds ask with other defaults: the range of a value is one.
+Schedule = Literal["constant", "linear", "cosine"]
+SCHEDULE = "How the learning rate goes on after the warm-up: constant, or down to zero."
+Rate = Annotated[float, Field(gt=0, le=1)]
+Epochs = Annotated[float, Field(gt=0, le=1000)]
+Batch = Annotated[int, Field(gt=0, le=65536)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Most = Annotated[int | None, Field(gt=0)]
 
 
 class TrainOptions(Options):
@@ -48,34 +57,24 @@ class TrainOptions(Options):
         lt=2**31,
         description="Same seed, same data and same machine: the same weights.",
     )
-    max_steps: int | None = Field(
+    max_steps: Most = Field(
         default=None,
-        gt=0,
         description="Stop after so many optimizer steps; empty trains all epochs.",
     )
-    epochs: float = Field(
+    epochs: Epochs = Field(
         default=1.0,
-        gt=0,
-        le=1000,
         description="How often the data is gone through (the paper: once).",
     )
-    lr: float = Field(
+    lr: Rate = Field(
         default=1e-3,
-        gt=0,
-        le=1,
         description="Highest learning rate of AdamW on the adapter's float32 weights.",
     )
-    schedule: Literal["constant", "linear", "cosine"] = Field(
-        default="constant",
-        description="How the learning rate goes on after the warm-up: constant, or down to zero.",
-    )
+    schedule: Schedule = Field(default="constant", description=SCHEDULE)
     warmup: int = Field(
         default=5, ge=0, description="Optimizer steps over which the learning rate rises."
     )
-    batch: int = Field(
+    batch: Batch = Field(
         default=16,
-        gt=0,
-        le=65536,
         description="Rows in one optimizer step, over all processes (the paper: 1,024).",
     )
     micro_batch: int = Field(
@@ -97,16 +96,12 @@ class TrainOptions(Options):
         le=4096,
         description="Scale of a new adapter: its update counts alpha / rank times.",
     )
-    dropout: float = Field(
+    dropout: Share = Field(
         default=0.0,
-        ge=0,
-        lt=1,
         description="Share of a new adapter's inputs dropped while training.",
     )
-    held_out: float = Field(
+    held_out: Share = Field(
         default=0.05,
-        ge=0,
-        lt=1,
         description="Share of the prompts kept out of training to measure on, 200 rows at most.",
     )
     log_every: int = Field(default=1, gt=0, description="Steps between two points of the curves.")
@@ -170,13 +165,11 @@ class SftOptions(TrainOptions):
     helpful_limit: int = Field(
         default=1000, gt=0, description="Most helpful answers, taken in order of a seeded draw."
     )
-    limit: int | None = Field(
-        default=None, gt=0, description="Most revisions, taken in order of a seeded draw."
+    limit: Most = Field(
+        default=None, description="Most revisions, taken in order of a seeded draw."
     )
-    epochs: float = Field(
+    epochs: Epochs = Field(
         default=2.0,
-        gt=0,
-        le=1000,
         description="How often the data is gone through (the paper: once, over 1,002,000 rows).",
     )
 
@@ -224,20 +217,16 @@ class DpoOptions(TrainOptions):
         description="Leave out pairs whose label is closer to even than this: DPO takes each as "
         "certain.",
     )
-    limit: int | None = Field(
-        default=None, gt=0, description="Most pairs a source, taken in order of a seeded draw."
+    limit: Most = Field(
+        default=None, description="Most pairs a source, taken in order of a seeded draw."
     )
-    lr: float = Field(
+    lr: Rate = Field(
         default=2e-4,
-        gt=0,
-        le=1,
         description="Highest learning rate of AdamW (5e-7 for whole 7B models; adapters of small "
         "ones need more).",
     )
-    epochs: float = Field(
+    epochs: Epochs = Field(
         default=1.0,
-        gt=0,
-        le=1000,
         description="How often the pairs are gone through (the small-model recipe: 3).",
     )
 
@@ -278,16 +267,11 @@ class DistillOptions(TrainOptions):
         description="The teacher's likeliest tokens kept at each place; all others share one "
         "bucket (the paper: 50).",
     )
-    batch: int = Field(
+    batch: Batch = Field(
         default=32,
-        gt=0,
-        le=65536,
         description="Rows in one optimizer step, over all processes (the paper: 32).",
     )
-    schedule: Literal["constant", "linear", "cosine"] = Field(
-        default="linear",
-        description="How the learning rate goes on after the warm-up: constant, or down to zero.",
-    )
+    schedule: Schedule = Field(default="linear", description=SCHEDULE)
 
     def start_of_preset(self) -> str:
         """Distillation is a way to the helpful, honest, harmless model from the base alone."""

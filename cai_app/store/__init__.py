@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cai_app.store import audit, judging, training
+from cai_app.store import audit, audit_raters, judging, training
 from cai_app.store.comparisons import ComparisonFilter, Comparisons
 from cai_app.store.connection import Connection
 from cai_app.store.console import Answer, ask
@@ -41,6 +41,7 @@ __all__ = [
     "TranscriptFilter",
     "Wanted",
     "audit",
+    "audit_raters",
     "ingest_finished",
     "judging",
     "labelled",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from cai_app import files
 from cai_app.backends import open_backend
+from cai_app.errors import InputError
 from cai_app.prompts import STOP, draft
 from cai_app.records import DistillOptions, Sampling
 from cai_app.work.generate import row_seed
@@ -126,7 +127,8 @@ def write_answers(run: Run, options: DistillOptions, prompts: Sequence[str], pre
 
 def encode(run: Run, opened: Opened, options: DistillOptions, preamble: str) -> list[Text]:
     """Texts as tokens. In dialogue text all of it is learned, as published; behind a chat template
-    the answer alone, as the preamble stands within the user's turn."""
+    the answer alone, as the preamble stands within the user's turn. Raises InputError where no
+    text is left."""
     codec, end = opened.codec, opened.tokenizer.eos_token_id
     limit = min(options.max_tokens, opened.window)
     found, rejected = [], []
@@ -150,6 +152,12 @@ def encode(run: Run, opened: Opened, options: DistillOptions, preamble: str) -> 
         else:
             found.append(text)
     set_aside(run, rejected)
+    if not found:
+        raise InputError(
+            f"none of the teacher's {len(rejected)} answers can be learned, the last one because "
+            f"{rejected[-1]['reason'] if rejected else 'there is none'}; raise max_tokens, or "
+            "allow longer answers"
+        )
     return found
 
 

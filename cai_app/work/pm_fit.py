@@ -112,10 +112,10 @@ class Fit:
         """The pairs of a step: every epoch has its own order, drawn by the seed."""
         size, count = self.options.batch, len(self.rows)
         found: list[Tokens] = []
-        for place in range(step * size, (step + 1) * size):
-            epoch, at = divmod(place, count)
+        places = [divmod(place, count) for place in range(step * size, (step + 1) * size)]
+        for epoch in sorted({epoch for epoch, _ in places}):
             order = np.random.default_rng((self.options.seed, epoch)).permutation(count)
-            found.append(self.rows[int(order[at])])
+            found += [self.rows[int(order[at])] for one, at in places if one == epoch]
         return found
 
     def _step(self, step: int) -> dict[str, float]:

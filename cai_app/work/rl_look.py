@@ -4,12 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
-from cai_app import agreement
-from cai_app.agreement.intervals import estimate
 from cai_app.backends.adapters import Key
+from cai_app.intervals import codes, mean
 from cai_app.pocket import tasks
 from cai_app.pocket.tasks import Task
 from cai_app.work import rloo, signs
@@ -163,11 +161,5 @@ def compared(
 
 def _mean(rows: Sequence[tuple[str, float | None]], scale: float) -> dict[str, Any]:
     known = [(act, value * scale) for act, value in rows if value is not None]
-    features = np.array([(value, 1.0) for _, value in known]).reshape(-1, 2)
-    made = estimate(
-        features,
-        np.ones(len(known)),
-        agreement.codes([act for act, _ in known]),
-        lambda totals: totals[..., 0] / totals[..., 1],
-    )
+    made = mean([value for _, value in known], codes([act for act, _ in known]))
     return {"value": made.value, "ci": list(made.ci) if made.ci else None, "n": made.n}

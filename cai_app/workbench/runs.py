@@ -177,9 +177,10 @@ class Runs:
                         self._take_in()
                     taken = ended
                     said = ""
-                except (CaiError, OSError) as error:  # the queue outlives a full disk
+                except Exception as error:  # the queue outlives a full disk, and our own faults
                     if str(error) != said:
-                        log.warning("queue: %s", error)
+                        known = isinstance(error, CaiError | OSError)
+                        log.warning("queue: %s", error, exc_info=None if known else error)
                     said = str(error)
         finally:
             queue.close()

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cai_app.errors import InputError
-from cai_app.judge.intervals import Estimate
+from cai_app.intervals import Estimate
 from cai_app.judge.results import (
     Ablation,
     Conflict,

@@ -126,11 +126,11 @@ def name(rater: Rater) -> str:
 
 def _choices(workbench: Workbench) -> tuple[Choices, Choices, Choices]:
     """Audited raters, people (and rules), queues."""
-    from cai_app.store import audit
+    from cai_app.store import audit_raters
 
     store = workbench.store
     kinds: tuple[AuditKind, ...] = ("preference", "refusal")
-    found = {kind: audit.raters(store, kind) for kind in kinds}
+    found = {kind: audit_raters.raters(store, kind) for kind in kinds}
     audited = [
         (f"{_WORDS[kind]}{name(one.rater)} · {one.comparisons:,}", f"{kind}|{one.rater.id}")
         for kind in kinds
@@ -157,10 +157,12 @@ def _questions(workbench: Workbench, asked: AuditOptions) -> Choices:
 
 def _missing(workbench: Workbench) -> tuple[Step, ...]:
     """What there has to be before anything can be compared, in the order of doing it."""
-    from cai_app.store import audit
+    from cai_app.store import audit_raters
 
     store = workbench.store
-    raters = [one.rater for kind in ("preference", "refusal") for one in audit.raters(store, kind)]
+    raters = [
+        one.rater for kind in ("preference", "refusal") for one in audit_raters.raters(store, kind)
+    ]
     compared = store.comparisons.count() > 0
     labelled = any(one.kind in ("ai", "preference_model") for one in raters)
     people = any(one.kind == "human" for one in raters)

@@ -78,7 +78,7 @@ def measure(
             new=from_data(asked.document, "the cards"),
             model=model,
             source=source,
-            limit=min(MOST_PAIRS, max(1, whole(count))),
+            limit=min(MOST_PAIRS, max(1, whole(count, "number of comparisons"))),
             few_shot=few_shot,
         )
         view = view.model_copy(update=_about(workbench, plan))

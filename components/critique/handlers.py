@@ -36,7 +36,7 @@ def run(
     temperature: float,
     direct: bool,
     few_shot: int,
-    max_tokens: float,
+    max_tokens: float | None,
     request: gr.Request | None = None,
 ) -> Iterator[Update]:
     """Draft, critique and revise; yields the chain as it grows."""
@@ -47,7 +47,7 @@ def run(
         few_shot=few_shot,
         temperature=temperature,
         seed=whole(seed),
-        max_tokens=int(max_tokens),
+        max_tokens=max_tokens,  # type: ignore[arg-type]  # a field may be empty, or hold 1.5
     )
     yield from stream(workbench, prompt, model, constitution, config, done=(), request=request)
 

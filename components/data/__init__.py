@@ -42,8 +42,10 @@ def build(workbench: Workbench) -> Tab:
                 )
                 console = part(
                     "data/console.js",
-                    {**Answered().model_dump(), "examples": [one._asdict() for one in
-                                                             asking.EXAMPLES]},
+                    {
+                        **Answered().model_dump(),
+                        "examples": [one._asdict() for one in asking.EXAMPLES],
+                    },
                     look="console",
                     elem_id="data-sql",
                 )

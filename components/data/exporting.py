@@ -17,9 +17,7 @@ from components.shared import sentence
 SUFFIX = {"csv": "csv", "xstest": "csv", "parquet": "parquet", "icai": "json"}
 
 
-def export(
-    workbench: Workbench, format: str, source: str, rater: str
-) -> Iterator[tuple[Any, Any]]:
+def export(workbench: Workbench, format: str, source: str, rater: str) -> Iterator[tuple[Any, Any]]:
     """Write the file, and offer it; what the format has no place for is counted."""
     writing = Plan(state="ready", work="Writing…", command=command(format, "rows", source, rater))
     yield gr.update(visible=False), writing.model_dump(mode="json")
@@ -32,18 +30,14 @@ def export(
         yield gr.update(value=str(path), visible=True), plan.model_dump(mode="json")
 
 
-def _written(
-    workbench: Workbench, format: str, source: str, rater: str
-) -> tuple[Path, Plan]:
+def _written(workbench: Workbench, format: str, source: str, rater: str) -> tuple[Path, Plan]:
     named = (source or "").strip() or None
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in named or "all")[:60]
     # The folder of temporary files is one that Gradio hands out; a home is not.
     folder = Path(tempfile.mkdtemp(prefix="cai-export-"))
     moment = time.strftime("%Y%m%d-%H%M%S")
     path = folder / f"{stem}-{format}-{moment}.{SUFFIX.get(format, 'jsonl')}"
-    found = workbench.export_file(
-        format, path, source=named, rater=(rater or "").strip() or None
-    )
+    found = workbench.export_file(format, path, source=named, rater=(rater or "").strip() or None)
     if not found.rows:
         path.unlink(missing_ok=True)
         why = "; ".join(f"{count} {reason}" for reason, count in found.left_out.items())
@@ -55,8 +49,9 @@ def _written(
     plan = Plan(
         state="ready",
         work=f"{found.rows:,} rows written.",
-        needs=f"Left out, as {format} has no place for it: {left}." if left else "Nothing was left "
-        "out.",
+        needs=f"Left out, as {format} has no place for it: {left}."
+        if left
+        else "Nothing was left out.",
         fits=not left,
         command=command(format, path.name, source, rater),
     )

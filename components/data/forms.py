@@ -1,4 +1,4 @@
-"""The forms of the Data tab beside that of `generate`: label, import, export; each with its parts."""
+"""Forms of the Data tab beside that of `generate`: label, import, export; each with its parts."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,9 @@ from cai_app import formats
 from cai_app.records import LabelOptions
 from cai_app.workbench import Workbench
 from cai_app.workbench.labelling import BUILT_IN
-from components.replies import answering
 from components.data import exporting, importing, labelling
 from components.data.view import Plan
+from components.replies import answering
 from components.shared import guard, role
 from components.widgets import few_shots, model_and_constitution, part
 
@@ -32,9 +32,7 @@ def plan_part() -> gr.HTML:
 
 
 def _button(workbench: Workbench, text: str, id: str) -> gr.Button:
-    return gr.Button(
-        text, variant="primary", elem_id=id, interactive=role(workbench) == "owner"
-    )
+    return gr.Button(text, variant="primary", elem_id=id, interactive=role(workbench) == "owner")
 
 
 def label_form(workbench: Workbench) -> None:
@@ -87,7 +85,8 @@ def import_form(workbench: Workbench) -> Brought:
     with gr.Row(elem_classes=["cw-upload"]):
         upload = gr.UploadButton("Upload a file", size="sm", elem_id="data-file-upload",
                                  interactive=owner)  # fmt: skip
-    format = gr.Dropdown(list(formats.FORMATS), value="jsonl", label="Format: guessed, yours to say",
+    format = gr.Dropdown(list(formats.FORMATS), value="jsonl",
+                         label="Format: guessed, yours to say",
                          elem_id="import-format")  # fmt: skip
     source = gr.Textbox("", label="Source: what to call these rows", max_lines=1,
                         elem_id="import-source")  # fmt: skip
@@ -112,9 +111,7 @@ def import_part(workbench: Workbench, form: Brought) -> gr.HTML:
     looked = [*form.fields, shown]
     filled = [path, format, source, shown]
     write = {"action": "write"}
-    form.upload.upload(
-        guard(importing.brought, workbench, **write), form.upload, filled, **QUIET
-    )
+    form.upload.upload(guard(importing.brought, workbench, **write), form.upload, filled, **QUIET)
     path.submit(guard(importing.typed, workbench, **write), path, filled, **QUIET)
     again = guard(importing.look, workbench, **write)
     for event in (format.input, source.blur, rater.blur, model.blur):

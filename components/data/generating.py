@@ -78,8 +78,8 @@ def read_form(
         limit=limit_of(limit),
         seed=whole(seed),
         temperature=temperature,
-        max_tokens=int(max_tokens),
-        batch=int(batch),
+        max_tokens=max_tokens,  # type: ignore[arg-type]  # a field may be empty, or hold 1.5
+        batch=batch,  # type: ignore[arg-type]
         **chains,
     )
     return options, prompts.strip()

@@ -1,4 +1,4 @@
-"""The form that starts a `label` run: what it would judge, need and take, the command, the start."""
+"""The form that starts a `label` run: what it would judge and need, the command, the start."""
 
 import shlex
 from typing import Any
@@ -71,7 +71,7 @@ def read_form(
         limit=limit_of(limit),
         seed=whole(seed),
         few_shot=few_shot,
-        batch=int(batch),
+        batch=batch,  # type: ignore[arg-type]  # a field may be empty, or hold 1.5
     )
     return source.strip(), options
 
@@ -119,4 +119,3 @@ def _planned(workbench: Workbench, source: str, task: Task, *, probe: bool) -> P
         fits=found.fits,
         command=command(source, task.options),
     )
-

@@ -11,9 +11,9 @@ from cai_app.errors import CaiError, InputError
 from cai_app.records import Comparison, Label, Response, Step, Transcript
 from cai_app.workbench import Workbench
 from cai_app.workbench.lineage import version
+from cai_app.workbench.words import word_diff
 from components.data.rows import model_name, rater_name, value_of
 from components.data.view import NOUNS, Card, Fact, LabelLine, Noun, Reading
-from cai_app.workbench.words import word_diff
 from components.shared import saw, sentence, text_of
 
 log = logging.getLogger(__name__)

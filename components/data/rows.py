@@ -36,9 +36,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 }  # fmt: skip
 
 
-def line(
-    record: Response | Comparison | Transcript | Label, current: Mapping[str, str]
-) -> Line:
+def line(record: Response | Comparison | Transcript | Label, current: Mapping[str, str]) -> Line:
     """A row of the store; `current` is hash by name of the constitutions as they stand."""
     match record:
         case Response(prompt=prompt, text=text):

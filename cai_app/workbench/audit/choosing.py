@@ -31,9 +31,9 @@ class Chosen(NamedTuple):
 
 def choose(store: "Store", asked: AuditOptions) -> Chosen:
     """Raises InputError naming those who are there."""
-    from cai_app.store import audit
+    from cai_app.store import audit_raters
 
-    known = [one.rater for one in audit.raters(store, asked.kind)]
+    known = [one.rater for one in audit_raters.raters(store, asked.kind)]
     humans = [one for one in known if one.kind == "human"]
     machines = [one for one in known if one.kind != "human"]
     people = _people(known, humans, asked)
@@ -61,9 +61,9 @@ def choose(store: "Store", asked: AuditOptions) -> Chosen:
 
 def choose_ai(store: "Store", name: str) -> Rater:
     """One AI rater by id, name, backend or kind. Raises InputError for none, and for several."""
-    from cai_app.store import audit
+    from cai_app.store import audit_raters
 
-    known = [one.rater for one in audit.raters(store) if one.rater.kind != "human"]
+    known = [one.rater for one in audit_raters.raters(store) if one.rater.kind != "human"]
     return _single(_named(known, name, "ai"), name)
 
 
@@ -87,7 +87,7 @@ def _single(found: Sequence[Rater], name: str) -> Rater:
 
 def _queue(store: "Store", asked: AuditOptions, people: Sequence[Rater]) -> Queue | None:
     """The queue that was named, else the newest one that one of these people has answered."""
-    from cai_app.store import audit
+    from cai_app.store import audit_raters
 
     if asked.queue == NO_QUEUE or asked.kind != "preference":
         return None
@@ -97,7 +97,7 @@ def _queue(store: "Store", asked: AuditOptions, people: Sequence[Rater]) -> Queu
             names = ", ".join(one.name for one in store.queues.all()) or "none yet"
             raise InputError(f"there is no queue {asked.queue!r}; there are: {names}")
         return found
-    by = audit.answered(store)
+    by = audit_raters.answered(store)
     ids = {one.id for one in people}
     return next((one for one in store.queues.all() if by.get(one.id, set()) & ids), None)
 
@@ -120,7 +120,7 @@ def _named(known: Sequence[Rater], name: str, option: str) -> list[Rater]:
 def _most_in_common(
     store: "Store", kind: AuditKind, others: Sequence[Rater], people: Sequence[Rater]
 ) -> Rater:
-    from cai_app.store import audit
+    from cai_app.store import audit_raters
 
     if not others:
         # Of two annotators, the first is held against the rest.
@@ -129,5 +129,7 @@ def _most_in_common(
         raise InputError(_NOBODY[kind])
     if len(others) == 1:
         return others[0]
-    best = audit.most_in_common(store, [one.id for one in others], [one.id for one in people], kind)
+    best = audit_raters.most_in_common(
+        store, [one.id for one in others], [one.id for one in people], kind
+    )
     return next((one for one in others if one.id == best), others[0])

@@ -92,9 +92,9 @@ class Spotchecks:
 
     def raters(self) -> list[tuple[str, str, int]]:
         """Id, name and number of labelled comparisons of every AI rater, most labels first."""
-        from cai_app.store import audit
+        from cai_app.store import audit_raters
 
-        found = [one for one in audit.raters(self._store()) if one.rater.kind != "human"]
+        found = [one for one in audit_raters.raters(self._store()) if one.rater.kind != "human"]
         return [(one.rater.id, _name(one.rater), one.comparisons) for one in found]
 
     def sources(self) -> list[str]:

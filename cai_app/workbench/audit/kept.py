@@ -80,7 +80,7 @@ class Audits:
         return whom, self._once("chosen", whom, 32, lambda: choose(store, asked))
 
     def _matched(self, store: "Store", whom: Any, chosen: Chosen) -> Matched:
-        from cai_app.store import audit
+        from cai_app.store import audit, audit_raters
 
         ai, queue = chosen.ai.id, chosen.queue.id if chosen.queue else None
 
@@ -88,7 +88,7 @@ class Audits:
             return pooled(audit.pool(store, ai, queue, chosen.kind))
 
         def matched() -> Matched:
-            latest = audit.labels_of(store, ai)
+            latest = audit_raters.labels_of(store, ai)
             pool = self._once("pool", (chosen.kind, ai, queue, latest), 2, read)
             return match(store, chosen, pool)
 

@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cai_app import agreement, spotcheck
-from cai_app.agreement import Estimate, Floats, Sample
+from cai_app.agreement import Estimate, Floats
 from cai_app.records import AuditOptions, AuditReport
 from cai_app.records.report import (
     BesideFigure,
     BinFigure,
     CellFigure,
-    Ci,
     CorrectedFigures,
-    Figure,
     Kappa,
-    Needed,
     Skips,
     SliceFigure,
 )
@@ -29,9 +26,9 @@ from cai_app.workbench.audit.matched import (
     match,
     names,
     narrowed,
-    numbers,
     pooled,
 )
+from cai_app.workbench.audit.over_pool import corrected, needed
 
 if TYPE_CHECKING:
     from cai_app.store import Store
@@ -76,7 +73,7 @@ def computed(store: "Store", asked: AuditOptions, chosen: Chosen, matched: Match
         found=found,
         values=_values(found, asked.seed),
         sides=sides,
-        corrected=_corrected(found, sides, asked.seed),
+        corrected=corrected(found, sides, asked.seed),
         bins=_bins(found),
         beside=beside(store, chosen, found),
         confusion=cells(found, sides),
@@ -102,7 +99,7 @@ def reported(asked: AuditOptions, chosen: Chosen, core: Core) -> AuditReport:
         kappa=Kappa(ties_out=values["kappa_out"].value, ties_half=values["kappa_half"].value),
         human_human_pairs=values["human_human"].n,
         corrected=core.corrected,
-        needed=_needed(found, core.corrected, values["agreement"], asked.width),
+        needed=needed(found, core.corrected, values["agreement"], asked.width),
         skips=core.skips,
         left_out=found.left_out,
         intervals={name: one.ci for name, one in values.items() if one.ci is not None},
@@ -246,47 +243,6 @@ def _slices(found: Matched, dimension: str) -> list[SliceFigure]:
         )
         for one in agreement.slices(own, score, found.weights, found.clusters)
     ]
-
-
-def _corrected(found: Matched, sides: Orientation, seed: int) -> CorrectedFigures:
-    """Over the frozen pool: P(human = AI label), and the human preference rate."""
-    turned = sides.turned
-    score = found.score
-    preferred = agreement.turned(found.human, turned[found.row])
-    p = agreement.turned(found.pool.p, turned)
-    longer = np.log1p(found.pool.a_length) - np.log1p(np.nan_to_num(found.pool.b_length))
-    length = np.where(turned, -longer, longer)
-    known = [numbers(found, "confidence"), numbers(found, "gap"), np.abs(longer)]
-    agreeing = np.column_stack([*known, found.principles])
-    return CorrectedFigures(
-        agreement=_figure(found, score, agreeing, seed),
-        preference=_figure(found, preferred, np.column_stack([p, length]), seed),
-        preference_of=sides.of,
-    )
-
-
-def _figure(found: Matched, values: Floats, features: Floats, seed: int) -> Figure | None:
-    """Each comparison once: of several people, their mean."""
-    if not len(values):
-        return None
-    rows, place = np.unique(found.row, return_inverse=True)
-    counts = np.bincount(place.reshape(-1))
-    y = np.bincount(place.reshape(-1), weights=values) / counts
-    own = agreement.codes(found.prompts[rows])
-    made = agreement.corrected(
-        Sample(rows, y, found.probabilities[rows], own), features.astype(np.float64), seed=seed
-    )
-    if made is None:
-        return None
-    return Figure(estimate=made.estimate, ci=made.ci, n=len(rows), tuning=made.tuning)
-
-
-def _needed(found: Matched, corrected: CorrectedFigures, plain: Estimate, width: float) -> Needed:
-    figure, n = corrected.agreement, len(np.unique(found.row))
-    ci: Ci | None = figure.ci if figure is not None else plain.ci
-    if ci is None:
-        return Needed(width=width, n=None)
-    return Needed(width=width, n=agreement.more_labels(n, width, agreement.Interval(*ci)))
 
 
 def _skips(store: "Store", chosen: Chosen, found: Matched) -> Skips | None:

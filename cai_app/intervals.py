@@ -7,6 +7,7 @@ its sample costs.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -31,12 +32,14 @@ class Interval(NamedTuple):
     high: float
 
 
-class Estimate(NamedTuple):
-    """A number with its interval, and how many rows it rests on."""
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval, and how many rows it rests on; None where nothing, or too
+    little, was measured."""
 
-    value: float | None
-    ci: Interval | None
-    n: int
+    value: float | None = None
+    ci: Interval | None = None
+    n: int = 0
 
 
 def z_of(level: float) -> float:
@@ -131,16 +134,35 @@ def estimate(
     seed: int = 0,
     draws: int = DRAWS,
 ) -> Estimate:
-    """A statistic of weighted rows with its design-bootstrap interval."""
+    """A statistic of weighted rows with its design-bootstrap interval.
+
+    Rows of a single cluster have none: redrawing it would give a width of zero.
+    """
     if not len(features):
-        return Estimate(None, None, 0)
+        return Estimate()
     totals = cluster_totals(features, weights, clusters)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(statistic(totals.sum(axis=0)))
     if not math.isfinite(value):
-        return Estimate(None, None, len(features))
+        return Estimate(n=len(features))
+    if clusters.min() == clusters.max():
+        return Estimate(value, None, len(features))
     drawn = bootstrap(totals, statistic, seed=seed, draws=draws)
     return Estimate(value, percentiles(drawn), len(features))
+
+
+def mean(values: Sequence[float | None], clusters: Ints) -> Estimate:
+    """The mean of the values that are there, with its bootstrap interval over clusters."""
+    row = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    there = ~np.isnan(row)
+    features = np.stack([row[there], np.ones(int(there.sum()))], axis=1)
+    return estimate(features, features[:, 1], clusters[there], ratio)
+
+
+def ratio(totals: Floats) -> Floats:
+    """The first of two totals over the second: a mean, where the second counts rows."""
+    found: Floats = totals[..., 0] / totals[..., 1]
+    return found
 
 
 def bounded_mean(

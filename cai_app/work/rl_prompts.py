@@ -1,0 +1,38 @@
+"""What a policy is trained, looked at and compared on: prompts, and the scenes they came from."""
+
+import numpy as np
+
+from cai_app import files
+from cai_app.pocket import tasks
+from cai_app.pocket.tasks import Task
+from cai_app.records.rewards import RlOptions
+from cai_app.work.progress import Run
+
+PROMPTS = "inputs.prompts.jsonl"
+TRAINED_ON, COMPARED_ON = 1000, 300  # requests of the toy world
+
+Asked = tuple[str, Task | None]
+
+
+def gather(run: Run, options: RlOptions) -> tuple[list[Asked], list[Asked], list[Asked]]:
+    """Prompts to train on, the fixed ones of every look, and unseen ones for the end (the toy
+    world's only, where the reference rule can say what came of it)."""
+    if options.prompts == "world":
+        half, seed = options.fixed // 2, f"{options.seed}"
+
+        def world(count: int, seed: str, *, unseen: str | None = None) -> list[Asked]:
+            harmful = tasks.tasks(count, f"{seed}-harmful", harmful=True, unseen=unseen)
+            others = tasks.tasks(count, f"{seed}-harmless", harmful=False, unseen=unseen)
+            return [(one.prompt, one) for pair in zip(harmful, others, strict=True) for one in pair]
+
+        return (
+            world(TRAINED_ON // 2, seed),
+            world(half, "fixed", unseen="scene")[: options.fixed],
+            world(COMPARED_ON, "compared", unseen="scene"),
+        )
+    rows, _ = files.read_rows(run.input(PROMPTS))
+    asked: list[Asked] = [(row["prompt"], None) for row in rows]
+    rng = np.random.default_rng(options.seed)
+    asked = [asked[int(n)] for n in rng.permutation(len(asked))]
+    kept = min(options.fixed, max(2, len(asked) // 4))
+    return asked[kept:] or asked, asked[:kept], []
