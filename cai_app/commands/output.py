@@ -7,7 +7,9 @@ standard output knows by the context which one is printing.
 import contextlib
 import io
 import json
+import logging
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -63,6 +65,12 @@ def route() -> None:
         sys.stderr = Routed(sys.stderr, STDERR)
 
 
+def printable() -> None:
+    """Let standard output take every character, as escapes where it has them not."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def from_caller(path: Path) -> Path:
     """A path as the caller means it: relative ones start at the caller's folder."""
     return (FOLDER.get() or Path.cwd()) / path.expanduser()
@@ -79,7 +87,12 @@ def only_json(wanted: bool) -> Iterator[Callable[[Any], None]]:
     out = sys.stdout.sink() if isinstance(sys.stdout, Routed) else sys.stdout
 
     def show(value: Any) -> None:
-        out.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+        text = json.dumps(value, ensure_ascii=False, indent=2)
+        try:
+            text.encode(out.encoding or "utf-8")
+        except UnicodeEncodeError:  # a terminal of another encoding, or half a character
+            text = json.dumps(value, indent=2)
+        out.write(text + "\n")
         out.flush()
 
     with _diverted() if wanted else contextlib.nullcontext():
@@ -104,3 +117,16 @@ def _diverted() -> Iterator[None]:
 def one_line(error: BaseException) -> str:
     """An error's message without line breaks."""
     return " ".join(str(error).split())
+
+
+def fault(error: Exception) -> str:
+    """One line for what nobody meant to happen: the system's word, or where in the program."""
+    if isinstance(error, OSError):
+        return one_line(error)
+    logging.getLogger(__name__).debug("unexpected", exc_info=error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    said = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
+    return (
+        f"{said} ({Path(last.filename).name}, line {last.lineno}): a fault of the program; "
+        "python -X dev -m cai_app … shows all of it"
+    )
