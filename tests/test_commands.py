@@ -242,11 +242,11 @@ def test_ctrl_c_while_it_starts_is_one_word() -> None:
     script = (
         "import builtins, runpy, sys\n"
         "real = builtins.__import__\n"
-        "def late(name, *rest):\n"
+        "def late(name, *rest, **named):\n"
         "    if name == 'cai_app.commands': raise KeyboardInterrupt\n"
-        "    return real(name, *rest)\n"
+        "    return real(name, *rest, **named)\n"
         "builtins.__import__ = late\n"
-        "runpy.run_module('cai_app', run_name='__main__')"
+        "runpy.run_module('cai_app.__main__', run_name='__main__')"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "stopped\n")
