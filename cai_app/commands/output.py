@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -76,9 +76,26 @@ def from_caller(path: Path) -> Path:
     return (FOLDER.get() or Path.cwd()) / path.expanduser()
 
 
+def path_or_name(text: str) -> str:
+    """What looks like a path and is one for the caller, made whole; a name stays as it is."""
+    path = from_caller(Path(text))
+    return str(path) if ("/" in text or "." in text) and path.exists() else text
+
+
 def parsed(form: Callable[..., T], argv: Sequence[str], name: str) -> T:
     """A command's options from its arguments; wrong usage exits with 2, --help with 0."""
     return tyro.cli(form, args=list(argv), prog=f"python -m cai_app {name}")
+
+
+def listed(name: str, forms: Mapping[str, type]) -> str:
+    """Help for a command of several: each with what it does, the first line of its form."""
+    width = max(map(len, forms))
+    rows = [
+        f"  {one:{width}}  {(form.__doc__ or '').splitlines()[0].rstrip('.')}"
+        for one, form in forms.items()
+    ]
+    head = f"usage: python -m cai_app {name} {'|'.join(forms)} …"
+    return "\n".join([head, "", *rows, "", f"{name} {next(iter(forms))} --help lists its options."])
 
 
 @contextlib.contextmanager
