@@ -2,7 +2,17 @@
 
 import sys
 
-from cai_app.commands import main
+
+def _run() -> int:
+    """The commands' exit code; 130 for a Ctrl-C, at its very start as well."""
+    try:
+        from cai_app.commands import main
+
+        return main(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(_run())

@@ -1,6 +1,8 @@
 """The command line: JSON on standard output alone, one line on errors, exit codes."""
 
+import io
 import json
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -180,11 +182,80 @@ def test_validate_takes_a_path_of_the_caller(
     assert "line 4, principle 'a': field 'question' is missing" in found.err
 
 
-def test_pocket_is_handed_its_arguments(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[list[str]] = []
+def test_pocket_is_handed_its_arguments(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    heard: list[tuple[list[str], Path]] = []
     recipe = types.ModuleType("cai_app.pocket.cli")
-    recipe.main = lambda argv: heard.append(argv) or 3  # type: ignore[attr-defined]
+    recipe.main = lambda argv, settings: (  # type: ignore[attr-defined]
+        heard.append((argv, settings.home)) or 3
+    )
     monkeypatch.setitem(sys.modules, "cai_app.pocket.cli", recipe)
     monkeypatch.setattr("cai_app.pocket.cli", recipe, raising=False)
     assert run("pocket", "train", "--size", "s").code == 3
-    assert heard == [["train", "--size", "s"]]
+    assert heard == [(["train", "--size", "s"], tmp_path)]
+
+
+def test_words_that_are_no_text_are_refused_in_one_line(run: Any) -> None:
+    found = run("critique", "--prompt", "half \udcff", "--json")
+    assert (found.code, found.out) == (1, "")
+    assert found.err == "error: 'half \\udcff' is not UTF-8 text; write it as UTF-8\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (OSError(28, "No space left on device", "x.txt"), "No space left on device: 'x.txt'"),
+        (KeyError("a\nb"), "KeyError: 'a\\nb' (test_commands.py, line "),
+    ],
+)
+def test_a_fault_of_the_program_is_one_line_too(
+    run: Any, monkeypatch: pytest.MonkeyPatch, fault: Exception, message: str
+) -> None:
+    def models(_: Any) -> None:
+        raise fault
+
+    monkeypatch.setattr("cai_app.workbench.Workbench.models", models)
+    found = run("models", "--json")
+    assert (found.code, found.out) == (1, "")
+    assert message in found.err and found.err.count("\n") == 1
+
+
+def test_help_needs_no_store(run: Any, tmp_path: Path) -> None:
+    found = run("sql", "--help")
+    assert found.code == 0 and "Ask the store" in found.out
+    assert not list(tmp_path.iterdir())
+
+
+def test_json_survives_a_terminal_that_knows_fewer_characters(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1"))
+    assert main(["--home", str(tmp_path), "sql", "SELECT 'é…😀' AS a", "--json"]) == 0
+    sys.stdout.flush()
+    assert json.loads(raw.getvalue()) == [{"a": "é…😀"}]
+
+
+def test_ctrl_c_while_it_starts_is_one_word() -> None:
+    """The very first moment, when the commands are not imported yet."""
+    script = (
+        "import builtins, runpy, sys\n"
+        "real = builtins.__import__\n"
+        "def late(name, *rest, **named):\n"
+        "    if name == 'cai_app.commands': raise KeyboardInterrupt\n"
+        "    return real(name, *rest, **named)\n"
+        "builtins.__import__ = late\n"
+        "runpy.run_module('cai_app.__main__', run_name='__main__')"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "stopped\n")
+
+
+def test_help_does_not_import_torch() -> None:
+    script = (
+        "import sys; from cai_app.commands import main; main(['--help']); "
+        "sys.exit(bool({'torch', 'transformers', 'duckdb', 'gradio'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

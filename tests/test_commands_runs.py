@@ -1,13 +1,20 @@
 """`generate` and `runs`: one JSON value, errors in one line, exit codes."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import toy
 
+from cai_app import files
 from cai_app.commands import main
+from cai_app.commands.following import follow
+from cai_app.commands.output import FOLDER
+from cai_app.records import RunInfo
+from cai_app.settings import Settings
+from cai_app.workbench import Workbench
 
 FIELDS = {"run", "kind", "state", "error", "outputs", "metrics"}
 
@@ -84,3 +91,26 @@ def test_what_cannot_be_done_is_one_line_and_exit_one(argv: list[str], call: Any
 @pytest.mark.parametrize("argv", [["runs"], ["runs", "dance"], ["generate"]])
 def test_wrong_usage_exits_with_two(argv: list[str], call: Any) -> None:
     assert call(*argv)[0] == 2
+
+
+def test_others_may_have_the_store_while_a_run_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """But not the app's, which is everybody's."""
+    workbench = Workbench(Settings.from_environment(tmp_path))
+    times = {"created": 0, "queued": 0, "updated": 0}
+    info = RunInfo(id="r", kind="label", state="done", path=str(tmp_path), **times)
+    holders: list[str | None] = []
+
+    def followed(_: str) -> Iterator[RunInfo]:
+        holders.append(files.holder_of(tmp_path / "store.lock"))
+        yield info
+
+    monkeypatch.setattr(workbench.runs, "follow", followed)
+    for folder in (None, tmp_path):
+        workbench.ingest()
+        before = FOLDER.set(folder)
+        assert follow(workbench, info, show=None, detach=False) == 0
+        FOLDER.reset(before)
+    workbench.close()
+    assert holders[0] is None and holders[1] is not None

@@ -118,6 +118,22 @@ def test_relative_paths_are_the_callers(
     assert (tmp_path / "there" / "copy.duckdb").is_file()
 
 
+def test_a_constitution_and_prompts_by_relative_path_are_the_callers(
+    app: App, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    text = (Path(__file__).parent.parent / "constitutions" / "privacy.yaml").read_text()
+    (there / "own.yaml").write_text(text)
+    (there / "asks.jsonl").write_text('{"prompt": "Can you help me?"}\n')
+    monkeypatch.chdir("/")  # the app stands elsewhere
+    label = ["label", "--pairs", "pairs", "--constitution", "own.yaml", "--dry-run", "--json"]
+    remote = ["--backend", "openai:http://127.0.0.1:9/v1#none"]
+    assert serving_pieces(app, [*label, *remote], there)[-1] == {"code": 0}
+    trained = ["train", "distill", "--set", "prompts=asks.jsonl", "answers=1", "--dry-run"]
+    assert serving_pieces(app, [*trained, "--json"], there)[-1] == {"code": 0}
+
+
 def test_only_the_owner_may_read_the_token_and_only_it_opens(app: App, tmp_path: Path) -> None:
     import httpx
 

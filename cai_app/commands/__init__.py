@@ -26,13 +26,14 @@ from cai_app.commands import (
     sql,
     train,
 )
-from cai_app.commands.output import Routed, Usage, one_line
-from cai_app.errors import CaiError
+from cai_app.commands.output import Routed, Usage, fault, one_line, printable
+from cai_app.errors import CaiError, InputError
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench, forward
 
 # Each takes its own arguments and the settings, and returns an exit code.
 Command = Callable[[list[str], Settings], int]
+_HELP = frozenset({"-h", "--help"})
 COMMANDS: dict[str, tuple[Command, str]] = {
     "critique": (critique.main, "draft, critique and revise an answer"),
     "judge": (judge.main, "ask which of two responses is better"),
@@ -68,10 +69,11 @@ STORE_COMMANDS: dict[str, tuple[StoreCommand, str]] = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command. Exit codes: 0 done, 1 a `CaiError`, 2 wrong usage, 130 Ctrl-C."""
+    """Run one command. Exit codes: 0 done, 1 an error, 2 wrong usage, 130 Ctrl-C."""
     # Tokenizers, weights and adapters are read from disk only.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    printable()
     return _coded(lambda: _main(list(argv)))
 
 
@@ -81,7 +83,8 @@ def run_with(argv: Sequence[str], workbench: Workbench) -> int:
     def run() -> int:
         if not argv or argv[0] not in STORE_COMMANDS:
             raise Usage(f"{' '.join(argv[:1])} is no command for the app")
-        workbench.ingest()
+        if not _HELP & set(argv):
+            workbench.ingest()
         return STORE_COMMANDS[argv[0]][0](list(argv[1:]), workbench)
 
     try:
@@ -91,6 +94,7 @@ def run_with(argv: Sequence[str], workbench: Workbench) -> int:
 
 
 def _main(argv: list[str]) -> int:
+    _check_text(argv)
     home, name, rest = _split(argv)
     if name is None:
         print(_help())
@@ -98,7 +102,8 @@ def _main(argv: list[str]) -> int:
     settings = Settings.from_environment(home)
     if name in COMMANDS:
         return COMMANDS[name][0](rest, settings)
-    code = forward.call(settings.home, [name, *rest])
+    # Help needs no store, and so no app either.
+    code = None if _HELP & set(rest) else forward.call(settings.home, [name, *rest])
     if code is not None:
         return code
     workbench = Workbench(settings)
@@ -127,6 +132,20 @@ def _coded(run: Callable[[], int]) -> int:
             with contextlib.suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        print(f"error: {fault(error)}", file=sys.stderr)
+        return 1
+
+
+def _check_text(argv: list[str]) -> None:
+    """Refuse words that are no text: they could be neither stored nor printed."""
+    for word in argv:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"{ascii(word)} is not UTF-8 text; write it as UTF-8") from None
 
 
 def _split(argv: list[str]) -> tuple[Path | None, str | None, list[str]]:
@@ -134,7 +153,7 @@ def _split(argv: list[str]) -> tuple[Path | None, str | None, list[str]]:
     home: Path | None = None
     while argv and argv[0].startswith("-"):
         option = argv.pop(0)
-        if option in ("-h", "--help"):
+        if option in _HELP:
             return home, None, []
         if option == "--home" and argv:
             home = Path(argv.pop(0))

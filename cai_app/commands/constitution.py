@@ -8,7 +8,7 @@ import tyro
 
 from cai_app import files, strict_yaml
 from cai_app.commands import measuring, printing
-from cai_app.commands.output import Usage, from_caller, only_json, parsed
+from cai_app.commands.output import Usage, from_caller, listed, only_json, parsed
 from cai_app.constitution import Constitution, Edit
 from cai_app.constitution.changes import changes
 from cai_app.constitution.forms import Form, write_form
@@ -112,7 +112,7 @@ def main(argv: list[str], settings: Settings) -> int:
     known = (*FORMS, *measuring.FORMS)
     if not argv or argv[0] not in known:
         if argv and argv[0] in ("-h", "--help"):
-            print(f"usage: python -m cai_app constitution {'|'.join(known)} …")
+            print(listed("constitution", {**FORMS, **measuring.FORMS}))
             return 0
         raise Usage(f"constitution {argv[0] if argv else ''}: choose one of {', '.join(known)}")
     if argv[0] in measuring.FORMS:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cai_app.commands.output import one_line
+from cai_app.commands.output import FOLDER, one_line
 from cai_app.records import RunInfo
 from cai_app.workbench import Workbench, run_json
 
@@ -16,9 +16,12 @@ _BAD = frozenset({"failed", "dead"})
 def follow(workbench: Workbench, info: RunInfo, *, show: Show | None, detach: bool) -> int:
     """Follow a run unless `detach`, and print it: one JSON value where there is a `show`.
 
-    Ctrl-C stops the following, not the run. Exit code: 1 where the run has failed.
+    Ctrl-C stops the following, not the run. Meanwhile other commands may have the store. Exit
+    code: 1 where the run has failed.
     """
     if not detach:
+        if FOLDER.get() is None:  # not in the app, which has the store for everybody
+            workbench.release()
         try:
             for latest in workbench.runs.follow(info.id):
                 info = latest

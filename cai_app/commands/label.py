@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 import tyro
 
 from cai_app.commands.following import duration, follow
-from cai_app.commands.output import Usage, from_caller, only_json, parsed
+from cai_app.commands.output import FOLDER, Usage, from_caller, only_json, parsed, path_or_name
 from cai_app.records import LabelOptions
 from cai_app.workbench import Workbench
+from cai_app.workbench.generation import whole_spec
 from cai_app.workbench.labelling import BUILT_IN, LabelPlan, Task
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -74,6 +75,8 @@ def _task(asked: Label, workbench: Workbench) -> Task:
     names = ("backend", "constitution", "principle", "few_shot", "cot", "orders", "limit", "seed",
              "batch")  # fmt: skip
     values = {name: getattr(asked, name) for name in names}
+    values["backend"] = whole_spec(asked.backend, FOLDER.get())
+    values["constitution"] = path_or_name(asked.constitution)
     if asked.max_tokens is not None:
         values["max_tokens"] = asked.max_tokens
     options = LabelOptions(**values)

@@ -7,8 +7,10 @@ standard output knows by the context which one is printing.
 import contextlib
 import io
 import json
+import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -63,14 +65,37 @@ def route() -> None:
         sys.stderr = Routed(sys.stderr, STDERR)
 
 
+def printable() -> None:
+    """Let standard output take every character, as escapes where it has them not."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def from_caller(path: Path) -> Path:
     """A path as the caller means it: relative ones start at the caller's folder."""
     return (FOLDER.get() or Path.cwd()) / path.expanduser()
 
 
+def path_or_name(text: str) -> str:
+    """What looks like a path and is one for the caller, made whole; a name stays as it is."""
+    path = from_caller(Path(text))
+    return str(path) if ("/" in text or "." in text) and path.exists() else text
+
+
 def parsed(form: Callable[..., T], argv: Sequence[str], name: str) -> T:
     """A command's options from its arguments; wrong usage exits with 2, --help with 0."""
     return tyro.cli(form, args=list(argv), prog=f"python -m cai_app {name}")
+
+
+def listed(name: str, forms: Mapping[str, type]) -> str:
+    """Help for a command of several: each with what it does, the first line of its form."""
+    width = max(map(len, forms))
+    rows = [
+        f"  {one:{width}}  {(form.__doc__ or '').splitlines()[0].rstrip('.')}"
+        for one, form in forms.items()
+    ]
+    head = f"usage: python -m cai_app {name} {'|'.join(forms)} …"
+    return "\n".join([head, "", *rows, "", f"{name} {next(iter(forms))} --help lists its options."])
 
 
 @contextlib.contextmanager
@@ -79,7 +104,12 @@ def only_json(wanted: bool) -> Iterator[Callable[[Any], None]]:
     out = sys.stdout.sink() if isinstance(sys.stdout, Routed) else sys.stdout
 
     def show(value: Any) -> None:
-        out.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+        text = json.dumps(value, ensure_ascii=False, indent=2)
+        try:
+            text.encode(out.encoding or "utf-8")
+        except UnicodeEncodeError:  # a terminal of another encoding, or half a character
+            text = json.dumps(value, indent=2)
+        out.write(text + "\n")
         out.flush()
 
     with _diverted() if wanted else contextlib.nullcontext():
@@ -104,3 +134,16 @@ def _diverted() -> Iterator[None]:
 def one_line(error: BaseException) -> str:
     """An error's message without line breaks."""
     return " ".join(str(error).split())
+
+
+def fault(error: Exception) -> str:
+    """One line for what nobody meant to happen: the system's word, or where in the program."""
+    if isinstance(error, OSError):
+        return one_line(error)
+    logging.getLogger(__name__).debug("unexpected", exc_info=error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    said = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
+    return (
+        f"{said} ({Path(last.filename).name}, line {last.lineno}): a fault of the program; "
+        "python -X dev -m cai_app … shows all of it"
+    )

@@ -8,10 +8,12 @@ import tyro
 
 from cai_app.backends import memory
 from cai_app.commands.following import duration, follow
-from cai_app.commands.output import Usage, from_caller, only_json, parsed
+from cai_app.commands.output import FOLDER, Usage, from_caller, only_json, parsed, path_or_name
 from cai_app.workbench import Workbench, training
+from cai_app.workbench.generation import whole_spec
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+_PATHS = frozenset({"backend", "start", "policy", "pm", "test_pm", "constitution", "prompts"})
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,15 @@ def _values(kind: str, asked: Train, workbench: Workbench) -> dict[str, Any]:
         values |= options.model_dump(mode="json")
     if asked.config is not None:
         values |= training.read_config(from_caller(asked.config), kind)
-    return values | training.read_settings(asked.set)
+    values |= training.read_settings(asked.set)
+    return {name: _of_caller(name, value) for name, value in values.items()}
+
+
+def _of_caller(name: str, value: Any) -> Any:
+    """A value whose relative paths are the caller's."""
+    if not isinstance(value, str) or name not in _PATHS:
+        return value
+    return whole_spec(value, FOLDER.get()) if name == "backend" else path_or_name(value)
 
 
 def _gathered(argv: list[str]) -> list[str]:

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from cai_app.errors import CaiError
 from cai_app.settings import Settings
 
 
@@ -35,13 +34,15 @@ class TrainCommand:
     size: str = "m"
     """s, m or l"""
     out: Path | None = None
-    """training folder with checkpoints (data/local/pocket/SIZE)"""
+    """training folder with checkpoints (HOME/pocket/SIZE)"""
     tokens: int = 60_000_000
     """how many tokens to see"""
     minutes: float | None = None
     """train by the clock instead; the learning rate ends at zero then"""
     seed: int = 0
+    """same seed, same corpus and weights"""
     device: str = "auto"
+    """auto, cpu or cuda"""
     workers: int = 1
     """processes that write the corpus ahead"""
     compile: bool = False
@@ -65,11 +66,13 @@ class EvaluateCommand:
     """Measure what a pocket model can do, on combinations it never saw."""
 
     backend: str = "pocket"
+    """pocket, pocket-s|m|l[@ADAPTER]"""
     size: str | None = None
     """s, m or l: short for --backend pocket-SIZE"""
     cases: int = 1000
     """of every key; a quarter of them for the base beside it and for the kinds withheld"""
     few_shot: int = 5
+    """few-shots before each request"""
     only: tuple[str, ...] = ()
     """replies, critiques, revisions, judging, reasoning, sequences, policies, texts (all)"""
     compare: Literal["precision", "sizes"] | None = None
@@ -135,25 +138,22 @@ Command = (
 )
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one of them; returns the exit code (wrong usage 2, an explained error 1)."""
+def main(argv: Sequence[str], settings: Settings) -> int:
+    """Run one of them; returns the exit code. Trainings lie in the settings' home."""
     command = tyro.cli(Command, args=list(argv), prog="python -m cai_app pocket")
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr, force=True
     )
-    try:
-        if isinstance(command, CorpusCommand):
+    match command:
+        case CorpusCommand():
             return _corpus(command)
-        if isinstance(command, TrainCommand):
-            return _train(command)
-        if isinstance(command, PairsCommand):
+        case TrainCommand():
+            return _train(command, settings)
+        case PairsCommand():
             return _pairs(command)
-        if isinstance(command, AnswersCommand | PreferencesCommand | RequestsCommand):
-            return _lessons(command)
-        return _evaluate(command)
-    except CaiError as error:
-        print(str(error), file=sys.stderr)
-        return 1
+        case EvaluateCommand():
+            return _evaluate(command, settings)
+    return _lessons(command)
 
 
 def _corpus(command: CorpusCommand) -> int:
@@ -198,10 +198,9 @@ def _lessons(command: AnswersCommand | PreferencesCommand | RequestsCommand) -> 
     return 0
 
 
-def _train(command: TrainCommand) -> int:
+def _train(command: TrainCommand, settings: Settings) -> int:
     from cai_app.pocket import train
 
-    home = Settings.from_environment().home
     if command.adapter is not None:
         from cai_app.pocket import adapt
 
@@ -219,7 +218,7 @@ def _train(command: TrainCommand) -> int:
         plain_chunks=command.plain_chunks,
         lr_scale=command.lr_scale,
     )
-    folder = command.out or home / "pocket" / command.size
+    folder = command.out or settings.home / "pocket" / command.size
     made = train.train(plan, folder, resume=command.resume, init=command.init)
     if command.ship:
         from cai_app.pocket.ship import ship
@@ -229,10 +228,9 @@ def _train(command: TrainCommand) -> int:
     return 0
 
 
-def _evaluate(command: EvaluateCommand) -> int:
+def _evaluate(command: EvaluateCommand, settings: Settings) -> int:
     from cai_app.pocket import card, trials
 
-    settings = Settings.from_environment()
     trial = trials.Trial(
         spec=f"pocket-{command.size}" if command.size else command.backend,
         home=settings.home,

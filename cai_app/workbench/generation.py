@@ -32,6 +32,7 @@ class Plan(Record):
     completions: int
     most_tokens: int
     backend: str
+    adapter: str | None
     constitution: str
     device: int | None
     memory: int
@@ -51,6 +52,7 @@ def plan(options: GenerateOptions, *, prompts: str, settings: Settings) -> Plan:
         completions=texts,
         most_tokens=texts * options.max_tokens,
         backend=options.backend,
+        adapter=describe(options.backend, settings).adapter,
         constitution=f"{found.name}@{found.hash}",
         device=run.device,
         memory=run.memory,
@@ -103,19 +105,20 @@ def command(options: GenerateOptions, *, prompts: str, settings: Settings) -> st
     return shlex.join(words)
 
 
-def whole_spec(spec: str) -> str:
-    """A spec whose relative paths are made whole: the worker starts elsewhere."""
+def whole_spec(spec: str, folder: Path | None = None) -> str:
+    """A spec whose relative paths, those of `folder` (the current one), are made whole: the worker
+    starts elsewhere."""
     parsed = parse_spec(spec)
     if parsed.kind != "hf":
         return parsed.text
-    adapter = f"@{_whole(parsed.adapter)}" if parsed.adapter else ""
-    return f"hf:{_whole(parsed.target)}{adapter}"
+    adapter = f"@{_whole(parsed.adapter, folder)}" if parsed.adapter else ""
+    return f"hf:{_whole(parsed.target, folder)}{adapter}"
 
 
-def _whole(text: str) -> str:
+def _whole(text: str, folder: Path | None) -> str:
     """A path that is there made whole; a name or an id stays as it is."""
-    path = Path(text).expanduser()
-    return str(path.absolute()) if path.exists() else text
+    path = (folder or Path.cwd()) / Path(text).expanduser()
+    return str(path) if path.exists() else text
 
 
 def read_prompts(source: str, settings: Settings) -> list[str]:

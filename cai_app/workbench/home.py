@@ -94,10 +94,14 @@ class Home:
         if self.read_only:
             raise InputError("this Space keeps nothing; copy it, or run it on your own machine")
 
-    def close(self) -> None:
-        """Close the store and every model that was opened."""
+    def release(self) -> None:
+        """Close the store until it is asked for again, so that others may have it."""
         with self._opening:
             if self._store is not None:
                 self._store.close()
                 self._store = None
+
+    def close(self) -> None:
+        """Close the store and every model that was opened."""
+        self.release()
         self._models.close()

@@ -40,6 +40,7 @@ class LabelPlan(Record):
     comparisons: int
     questions: int
     backend: str
+    adapter: str | None
     adapter_hash: str | None
     constitution: str
     device: int | None
@@ -158,6 +159,7 @@ def plan(task: Task, settings: Settings, open: Callable[[str], Backend] | None) 
         comparisons=len(task.pairs),
         questions=len(task.pairs) * each * (2 if task.options.orders == "both" else 1),
         backend=task.options.backend,
+        adapter=describe(task.options.backend, settings).adapter,
         adapter_hash=adapter_hash(task.options.backend, settings),
         constitution=f"{found.name}@{found.hash}",
         device=run.device,
