@@ -8,6 +8,7 @@ NaN rewards pass with no gradient. What is left of it is `rloo.py` and the step 
 
 import json
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -255,7 +256,7 @@ class Job:
                 "flags": list(
                     flags_of(found.written[n].text, kind="draft", before=None, unknown=False)
                 ),
-                "score": found.scores[n],
+                "score": found.scores[n] if math.isfinite(found.scores[n]) else None,
                 "harm": one.harm if (one := found.judged[n]) else None,
             }
             for n in range(min(SHOWN, len(self.fixed)))
