@@ -70,7 +70,7 @@ def test_a_policy_that_drifts_or_never_ends_is_paused(
 
 @pytest.mark.parametrize(
     ("factor", "reason"),
-    [(0.0, "have the same reward"), (math.nan, "a reward is not a number")],
+    [(0.0, "have the same score"), (math.nan, "a reward is not a number")],
 )
 def test_a_preference_model_that_says_nothing_is_noticed_before_anything_is_learned(
     factor: float, reason: str, settings: Settings

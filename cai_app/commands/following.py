@@ -19,6 +19,7 @@ def follow(workbench: Workbench, info: RunInfo, *, show: Show | None, detach: bo
     Ctrl-C stops the following, not the run. Exit code: 1 where the run has failed.
     """
     if not detach:
+        workbench.let_go()
         try:
             for latest in workbench.runs.follow(info.id):
                 info = latest
