@@ -128,6 +128,22 @@ def test_two_processes_learn_what_one_does(kind: str, settings: Settings) -> Non
     assert facts["processes"] == 2
 
 
+@pytest.mark.parametrize("kind", list(small.SMALL))
+def test_accelerate_launches_the_worker(kind: str, settings: Settings) -> None:
+    alone, launched = (small.made(settings, small.prepared(settings, kind)) for _ in range(2))
+    assert small.work(alone).state == "done", jobs.log_tail(alone)
+    launcher = (sys.executable, "-m", "accelerate.commands.launch", "--cpu", "-m")
+    ran = subprocess.run(
+        [*launcher, f"cai_app.work.{kind}", launched],
+        cwd=ROOT, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert jobs.read(launched).state == "done"
+    first, second = small.weights(alone), small.weights(launched)
+    # Not to the last bit: the launcher lets another number of threads add up.
+    assert all((first[name] - second[name]).abs().max() < 1e-4 for name in first)
+
+
 def revised(count: int) -> Iterator[Transcript]:
     """Chains of the toy world by rule: a harmful answer, and the good one in its place."""
     from cai_app.pocket import replies
