@@ -177,6 +177,6 @@ def test_what_results_ships_can_be_asked_at_once(results: dict[str, Any]) -> Non
 @pytest.mark.timeout(3600)
 def test_rl_with_its_preference_model_takes_little_more_memory_than_sft(settings: Settings) -> None:
     """On random weights of 510M, above the imports, at equal tokens in a batch."""
-    taken = training.measure(settings, parts=(training.SFT, training.RL))
+    taken = dict(training.measure(settings, parts=(training.SFT, training.RL)))
     print(taken)
     assert taken[training.RL].mb <= training.MOST * taken[training.SFT].mb

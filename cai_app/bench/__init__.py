@@ -112,7 +112,7 @@ def _label(settings: Settings, backend: str) -> Iterator[Row]:
 
 
 def _memory(settings: Settings) -> Iterator[Row]:
-    yield from (Row(**row) for row in training.rows_of(training.measure(settings)))
+    yield from (Row(**row) for row in training.rows(settings))
 
 
 def _model(settings: Settings, spec: str, cases: list[Case], *, click: bool) -> Iterator[Row]:
