@@ -8,13 +8,14 @@
 PYTHON ?= python3
 TORCH_INDEX ?=
 ARGS ?=
+SEEDS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: app test test-slow check bench results format chromium
+.PHONY: app test test-slow check bench results seeds format chromium
 .DELETE_ON_ERROR:
 
 app: $(VENV)/.ready
@@ -39,6 +40,11 @@ bench: $(VENV)/.ready-dev
 # The whole method on pocket, in a home of its own; its adapters and a demo go into data/.
 results: $(VENV)/.ready
 	$(BIN)/python -m cai_app --home data/local/results results --ship data $(ARGS)
+
+# The same under three seeds, into a table; nothing of it is shipped.
+seeds: $(VENV)/.ready
+	$(BIN)/python -m cai_app --home data/local/seeds results --seeds $(SEEDS) \
+		--table docs/results.md $(ARGS)
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix-only .

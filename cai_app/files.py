@@ -24,11 +24,22 @@ _NAP = 0.02  # seconds between two tries for a lock
 class DiskFullError(InputError):
     """There is no room for what was to be written."""
 
+    @classmethod
+    def of(cls, path: Path) -> "DiskFullError":
+        """With the path in its sentence."""
+        return cls(f"the disk is full: {path} cannot be written; free some space first")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that the disk is full, in the system's words or a library's."""
+    known = isinstance(error, OSError) and error.errno in _FULL
+    return known or "no space left" in str(error).lower()
+
 
 def explained(error: OSError, path: Path) -> InputError:
     """What the system said of a file, as a sentence with a next step."""
     if error.errno in _FULL:
-        return DiskFullError(f"the disk is full: {path} cannot be written; free some space first")
+        return DiskFullError.of(path)
     if error.errno in _REFUSED:
         return InputError(
             f"{path} cannot be written ({error.strerror}); make it writable, or name another "

@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from cai_app import bench
-from cai_app.bench import page, rows, volume
+from cai_app.bench import page, rows, training, volume
 from cai_app.bench.plain import Plain, make_preference, weights_of
 from cai_app.bench.sides import Ours
 from cai_app.errors import InputError
@@ -116,11 +116,18 @@ def test_every_row_carries_the_promised_fields(
     monkeypatch.setattr(bench, "table", short)
     monkeypatch.setattr(page, "measure", lambda settings: (1.0, None))
     monkeypatch.setattr(rows, "measure", lambda: [("200 runs listed", 0.4, 0.3)])
+    took = {training.SFT: 100.0, training.RL: 130.0, training.TRL: 260.0}
+    monkeypatch.setattr(
+        training,
+        "measure",
+        lambda _: ((part, training.Taken(mb, 1.0)) for part, mb in took.items()),
+    )
     monkeypatch.setattr(volume, "IMPORTED", 20)
     monkeypatch.setattr(volume, "LABELLED", 4)
     found_rows = {row.row: row for row in bench.run(settings, backend=spec, repeats=1)}
     assert set(bench.Row.model_fields) == {
         "row", "ours_s", "theirs_s", "ratio", "target", "equal", "max_diff", "peak_mb",
+        "theirs_mb",
     }  # fmt: skip
     assert found_rows["page usable"].ours_s is None
     assert found_rows["200 runs listed"].holds is False
@@ -128,6 +135,9 @@ def test_every_row_carries_the_promised_fields(
         found_rows[row].ours_s for row in ("20 pairs imported", "4 pairs labelled, both orders")
     )
     assert found_rows[bench.CLICK].peak_mb
+    against_sft, against_trl = (found_rows[name] for name in training.names())
+    assert against_sft.holds is False and against_sft.ratio == 100 / 130  # 1.3 times, not 1.25
+    assert against_trl.holds and (against_trl.peak_mb, against_trl.theirs_mb) == (130, 260)
     found = found_rows["chances"]
     assert found.peak_mb
     assert found.equal and found.max_diff is not None and found.max_diff < 1e-4
@@ -140,7 +150,7 @@ def test_one_row_is_measured_alone(
     def never(*args: object) -> None:
         raise AssertionError("was not asked for")
 
-    for module in (page, rows, volume):
+    for module in (page, rows, volume, training):
         name = "measure_label" if module is volume else "measure"
         monkeypatch.setattr(module, name, never)
     monkeypatch.setattr(volume, "measure_import", lambda settings: 2.0)

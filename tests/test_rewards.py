@@ -145,7 +145,10 @@ def test_each_alarm_has_its_reason_and_a_healthy_step_has_none() -> None:
     good = {"lengths": [10, 12], "truncated": 0.0}
     assert alarms(length=3).rollouts([[0.1, 0.5]], **good) is None
     spread = alarms().rollouts([[0.5, 0.5], [1.0, 1.0]], **good)
-    assert spread is not None and "same reward" in spread.reason
+    assert spread is not None and "same score" in spread.reason
+    # What KL's noise adds to rewards is nothing to learn from.
+    flat = alarms().rollouts([[0.5, 0.49]], scores=[[0.5, 0.5]], **good)
+    assert flat is not None and flat.rule == "spread"
     number = alarms().rollouts([[math.nan, 0.5]], **good)
     assert number is not None and "not a number" in number.reason
     cut = alarms().rollouts([[0.1, 0.5]], lengths=[96, 96], truncated=1.0)

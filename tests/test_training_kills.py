@@ -1,4 +1,5 @@
-"""Trainings of pocket under kill -9 and in several processes, and how long a thousand rows take."""
+"""Trainings of pocket under kill -9 of app and worker, with torn checkpoints, in several processes;
+and a thousand revisions learned."""
 
 import json
 import os
@@ -11,18 +12,28 @@ from typing import Any
 
 import pytest
 import training as small
+from test_app_kills import running
 
-from cai_app import jobs
+from cai_app import files, jobs
 from cai_app.records import ConstitutionRef, RunInfo, SftOptions, Step, Transcript
 from cai_app.settings import ROOT, Settings
+from cai_app.work import checkpoints
 from cai_app.workbench import Workbench
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 POCKET = {"backend": "pocket", "max_steps": 8, "save_every": 2, "sample_every": 4}
+# Kinds whose end takes long, as what they have learned is measured there.
+REWARDED: dict[str, dict[str, Any]] = {
+    "preference": {"labels": "helpful", "helpful": "reference", "limit": 100},
+    "rl": {"pm": "pm", "samples": 4, "fixed": 8, "answer_tokens": 48},
+}
+KINDS = [*small.SMALL, *REWARDED]
+CURVE = {"loss", "reward"}  # of which every step has one
 
 
 def run_of(settings: Settings, kind: str) -> Path:
-    return Path(jobs.start(settings, small.prepared(settings, kind, **POCKET)).path)
+    asked = small.prepared(settings, kind, **POCKET, **REWARDED.get(kind, {}))
+    return Path(jobs.start(settings, asked).path)
 
 
 def wait(settings: Settings, path: Path) -> RunInfo:
@@ -30,25 +41,66 @@ def wait(settings: Settings, path: Path) -> RunInfo:
     return last
 
 
-@pytest.mark.parametrize("kind", list(small.SMALL))
-def test_a_killed_training_resumes_to_the_weights_and_curve_of_an_unbroken_one(
+def at(path: Path, step: int) -> None:
+    """Wait until a run's curve has reached a step."""
+    end = time.monotonic() + 400
+    while not any(row["step"] >= step for row in jobs.metrics(path)[0]):
+        assert time.monotonic() < end, jobs.log_tail(path)
+        assert jobs.read(path).state not in ("failed", "dead"), jobs.log_tail(path)
+        time.sleep(0.02)
+
+
+def kill(path: Path) -> None:
+    assert jobs.kill(path).state == "dead"
+
+
+def tear(path: Path) -> None:
+    """What a kill in the middle of writing leaves of the newest checkpoint: half a file."""
+    newest = checkpoints.complete(path)[0]
+    largest = max(
+        (one for one in newest.iterdir() if one.is_file()), key=lambda p: p.stat().st_size
+    )
+    os.truncate(largest, largest.stat().st_size // 2)
+
+
+def points(path: Path, name: str) -> list[dict[str, Any]]:
+    """All rows of a curve or of samples; when each was written is left out."""
+    return [{k: v for k, v in row.items() if k not in ("time", "tokens_per_s")}
+            for row in files.read_rows(path / name)[0]]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kills_of_worker_and_app_and_a_torn_checkpoint_change_no_weight_and_no_point(
     kind: str, settings: Settings
 ) -> None:
-    whole = run_of(settings, kind)
-    assert wait(settings, whole).state == "done", jobs.log_tail(whole)
-    broken = run_of(settings, kind)
-    for step in (3, 5):  # both after a checkpoint and before the next one
-        until = time.monotonic() + 300
-        while not any(row["step"] >= step for row in jobs.metrics(broken)[0]):
-            assert time.monotonic() < until, jobs.log_tail(broken)
-            time.sleep(0.02)
-        assert jobs.kill(broken).state == "dead"
+    with running(settings.home) as app:  # it starts the workers, and goes and comes meanwhile
+        whole, broken = (run_of(settings, kind) for _ in range(2))
+        at(broken, 3)
+        assert jobs.read(whole).state == "done", jobs.log_tail(whole)
+        app.kill()  # the worker does not notice
+        done = len(jobs.metrics(broken)[0])
+        kill(broken)
+        app.start()
         jobs.resume(settings, broken)
-    assert wait(settings, broken).state == "done", jobs.log_tail(broken)
+        at(broken, 5)
+        kill(broken)
+        tear(broken)
+        jobs.resume(settings, broken)
+        at(broken, 8)
+        app.kill()
+        if kind in REWARDED and jobs.read(broken).state != "done":
+            kill(broken)  # while it measures what it has learned
+            jobs.resume(settings, broken)
+        app.start()
+        assert wait(settings, broken).state == "done", jobs.log_tail(broken)
+    assert "taking the one before" in jobs.log_tail(broken)
+    assert done > 0 and points(whole, "metrics.jsonl") == points(broken, "metrics.jsonl")
+    assert points(whole, "samples.jsonl") == points(broken, "samples.jsonl")
+    steps = [row["step"] for row in points(broken, "metrics.jsonl") if row.keys() & CURVE]
+    assert steps == list(range(1, 9))
     first, second = small.weights(whole), small.weights(broken)
+    assert first.keys() == second.keys()
     assert all((first[name] == second[name]).all() for name in first)
-    assert small.curve(whole) == small.curve(broken)
-    assert [step for step, _ in small.curve(broken)] == list(range(1, 9))
 
 
 @pytest.mark.parametrize("kind", list(small.SMALL))
@@ -74,6 +126,22 @@ def test_two_processes_learn_what_one_does(kind: str, settings: Settings) -> Non
     assert all((first[name] - second[name]).abs().max() < 1e-3 for name in first)
     facts = json.loads((two / "adapter" / "training.json").read_text())
     assert facts["processes"] == 2
+
+
+@pytest.mark.parametrize("kind", list(small.SMALL))
+def test_accelerate_launches_the_worker(kind: str, settings: Settings) -> None:
+    alone, launched = (small.made(settings, small.prepared(settings, kind)) for _ in range(2))
+    assert small.work(alone).state == "done", jobs.log_tail(alone)
+    launcher = (sys.executable, "-m", "accelerate.commands.launch", "--cpu", "-m")
+    ran = subprocess.run(
+        [*launcher, f"cai_app.work.{kind}", launched],
+        cwd=ROOT, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert jobs.read(launched).state == "done"
+    first, second = small.weights(alone), small.weights(launched)
+    # Not to the last bit: the launcher lets another number of threads add up.
+    assert all((first[name] - second[name]).abs().max() < 1e-4 for name in first)
 
 
 def revised(count: int) -> Iterator[Transcript]:

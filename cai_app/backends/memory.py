@@ -12,6 +12,7 @@ OVERHEAD = 700 * 2**20
 NF4_BYTES = 0.56  # a parameter, block constants included
 WINDOW = 2048
 _UNPACK_LIMIT = 512 * 2**20  # as in adapters, which asks for torch
+_RAN_OUT = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
 
 
 def needed(spec: str, settings: Settings, *, rows: int = 1) -> int:
@@ -85,6 +86,13 @@ def free(device: int) -> int | None:
         return None
     values = dict(line.split(":", 1) for line in lines)
     return int(values["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in values else None
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that there was no memory left: torch on CPU, CUDA and the system each
+    have words of their own for it."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _RAN_OUT)
 
 
 def text(size: int) -> str:

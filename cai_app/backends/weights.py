@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from cai_app.backends import memory
 from cai_app.backends.folders import read_json
 from cai_app.errors import BackendError, InputError
 
@@ -41,17 +42,25 @@ def load(folder: Path, *, nf4: bool = True) -> Weights:
         )
         model = _model(folder, device, quantize)
     except (OSError, ValueError, KeyError) as error:
+        if memory.ran_out(error):
+            raise _no_memory(folder) from error
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise BackendError(f"Model {str(folder)!r} cannot be loaded: {first}") from error
-    except torch.OutOfMemoryError as error:
-        raise BackendError(
-            f"Model {str(folder)!r} does not fit the device's free memory; choose a smaller model "
-            "or stop the run that holds the device."
-        ) from error
+    except (RuntimeError, MemoryError) as error:  # torch's own is a RuntimeError
+        if memory.ran_out(error):
+            raise _no_memory(folder) from error
+        raise
     _try_out(model, folder, device)
     missing = nf4 and not quantize
     note = "no NF4 kernel on this machine: weights are bf16, not 4-bit" if missing else ""
     return Weights(model, tokenizer, device, "nf4" if quantize else "bf16", note)
+
+
+def _no_memory(folder: Path) -> BackendError:
+    return BackendError(
+        f"Model {str(folder)!r} does not fit the device's free memory (out of memory); choose a "
+        "smaller model or stop the run that holds the device."
+    )
 
 
 def _quiet() -> None:
@@ -123,6 +132,8 @@ def _try_out(model: Any, folder: Path, device: torch.device) -> None:
         with torch.inference_mode():
             model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=device))
     except RuntimeError as error:
+        if memory.ran_out(error):
+            raise _no_memory(folder) from error
         first = str(error).splitlines()[0]
         raise BackendError(
             f"Model {str(folder)!r} does not run in 4-bit here ({first}); every linear layer needs "

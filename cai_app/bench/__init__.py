@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from cai_app import prompts
-from cai_app.bench import page, rows, volume
+from cai_app.bench import page, rows, training, volume
 from cai_app.bench.cases import Case, table, timed
 from cai_app.bench.memory import Peak
 from cai_app.bench.plain import Plain, make_preference, weights_of
@@ -32,7 +32,8 @@ class Row(Record):
 
     `ratio` = theirs / ours. `target` is the least ratio; in a row without theirs, the most seconds.
     `max_diff` is the largest difference between two probabilities. `peak_mb` is what the process
-    held at most while ours ran (on a GPU: the device).
+    held at most while ours ran (on a GPU: the device). In a row about memory it is what ours took
+    above its imports, `theirs_mb` is the other way's, and the ratio is theirs to ours.
     """
 
     row: str
@@ -43,6 +44,7 @@ class Row(Record):
     equal: bool | None = None
     max_diff: float | None = None
     peak_mb: float | None = None
+    theirs_mb: float | None = None
 
     @property
     def holds(self) -> bool | None:
@@ -79,6 +81,7 @@ def run(
         Part(rows.names(), lambda: (Row(row=r, ours_s=s, target=t) for r, s, t in rows.measure())),
         Part((volume.import_row(),), lambda: _import(settings)),
         Part((volume.label_row(),), lambda: _label(settings, backend)),
+        Part(training.names(), lambda: _memory(settings)),
     ]
     left = [part for part in parts if any(_wanted(name, only) for name in part.names)]
     if not left:
@@ -106,6 +109,10 @@ def _import(settings: Settings) -> Iterator[Row]:
 def _label(settings: Settings, backend: str) -> Iterator[Row]:
     seconds = volume.measure_label(settings, backend)
     yield Row(row=volume.label_row(), ours_s=seconds, target=60)
+
+
+def _memory(settings: Settings) -> Iterator[Row]:
+    yield from (Row(**row) for row in training.rows(settings))
 
 
 def _model(settings: Settings, spec: str, cases: list[Case], *, click: bool) -> Iterator[Row]:

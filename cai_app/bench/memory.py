@@ -35,3 +35,13 @@ class Peak:
                     return int(line.split()[1]) / 2**10
         unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB elsewhere
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def peak_of(process: int) -> float:
+    """The peak of another process since it began to run its program, in MiB; 0 once it is gone.
+    (Not what `wait4` says of it: that counts what its parent held when it was made.)"""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM:")), 0.0)

@@ -45,7 +45,7 @@ class Plain:
 
     def prefer(self, adapter: Path) -> None:
         """Score with this preference adapter from now on."""
-        self._classifier = _classifier(self.folder, adapter, self.device)
+        self._classifier = classifier(self.folder, adapter, self.device)
 
     def write_one(self, prompt: Prompt, tokens: int = TOKENS) -> str:
         return self._generate([prompt], tokens)[0]
@@ -172,7 +172,7 @@ def _pieces(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
         yield items[start : start + size]
 
 
-def _classifier(folder: Path, adapter: Path, device: Any) -> Any:
+def classifier(folder: Path, adapter: Path, device: Any) -> Any:
     """The saved preference model in NF4, as transformers and PEFT load it."""
     import torch
     from peft import PeftModel

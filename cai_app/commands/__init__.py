@@ -107,6 +107,7 @@ def _main(argv: list[str]) -> int:
     if code is not None:
         return code
     workbench = Workbench(settings)
+    workbench.alone = True
     try:
         return run_with([name, *rest], workbench)
     finally:

@@ -46,6 +46,13 @@ def _line(row: "Row") -> str:
     if row.ours_s is None:
         return f"{row.row:52} unscored"
     text = f"{row.row:52} {_time(row.ours_s)}"
+    if row.theirs_mb is not None and row.peak_mb is not None:
+        text += (
+            f"  {row.peak_mb:.0f} MB, theirs {row.theirs_mb:.0f} MB in {_time(row.theirs_s or 0)}"
+        )
+        return f"{text} {row.ratio:5.2f} x, target {row.target:g} x" + (
+            "" if row.holds else "  MISSED"
+        )
     if row.ratio is None or row.theirs_s is None:
         text += f"  target {_time(row.target).strip()}"
     else:

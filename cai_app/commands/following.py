@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cai_app.commands.output import FOLDER, one_line
+from cai_app.commands.output import one_line
 from cai_app.records import RunInfo
 from cai_app.workbench import Workbench, run_json
 
@@ -20,8 +20,7 @@ def follow(workbench: Workbench, info: RunInfo, *, show: Show | None, detach: bo
     code: 1 where the run has failed.
     """
     if not detach:
-        if FOLDER.get() is None:  # not in the app, which has the store for everybody
-            workbench.release()
+        workbench.let_go()
         try:
             for latest in workbench.runs.follow(info.id):
                 info = latest

@@ -8,9 +8,10 @@ labels, where the program looks for them.
 import functools
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ import tyro
 
 from cai_app import files
 from cai_app.backends import folders, open_backend, trained
+from cai_app.commands import seeds
 from cai_app.commands.following import line
 from cai_app.commands.output import from_caller, only_json, parsed
 from cai_app.errors import CaiError
@@ -40,6 +42,10 @@ class Results:
     """Steps of RL"""
     seed: int = 0
     """Of every run"""
+    seeds: int = 1
+    """Do all of it under so many seeds, from `seed` on; the first one's is shipped"""
+    table: Path | None = None
+    """Write what the seeds came to into this file (docs/results.md)"""
     ship: Path | None = None
     """Put adapters and demo into this data folder (data), over what is there"""
     json: Flag = False
@@ -50,11 +56,21 @@ def main(argv: list[str], workbench: Workbench) -> int:
     """Run the command. A run that fails ends it, with the run's own error."""
     asked = parsed(Results, argv, "results")
     with only_json(asked.json) as show:
-        made = _method(asked, workbench, say=(lambda text: None) if asked.json else print)
+        say = (lambda text: None) if asked.json else print
+        made: dict[str, str] = {}
+        rows: dict[int, seeds.Numbers] = {}
+        for seed in range(asked.seed, asked.seed + asked.seeds):
+            runs = _method(replace(asked, seed=seed), workbench, say=say)
+            rows[seed] = seeds.measured(workbench, runs)
+            made = made or runs
         shipped: list[str] = []
         if asked.ship is not None:
             shipped = ship(workbench, made, from_caller(asked.ship))
-        found = {"runs": made, "shipped": shipped}
+        if asked.table is not None:
+            command = shlex.join(("python", "-m", "cai_app", "results", *argv))
+            seeds.write(from_caller(asked.table), rows, command)
+        measured = {seed: {k: n._asdict() for k, n in row.items()} for seed, row in rows.items()}
+        found = {"runs": made, "shipped": shipped, "seeds": measured}
         show(found) if asked.json else print(json.dumps(found, indent=1))
     return 0
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from cai_app.records import Record
 
 PATIENCE = 3  # looks in a row
+_SPREAD = 1e-5  # of scores that are equal but for rounding
 
 
 class Alarm(NamedTuple):
@@ -39,16 +40,26 @@ class Alarms:
         self.falls = 0
 
     def rollouts(
-        self, rewards: Sequence[Sequence[float]], *, lengths: Sequence[int], truncated: float
+        self,
+        rewards: Sequence[Sequence[float]],
+        *,
+        lengths: Sequence[int],
+        truncated: float,
+        scores: Sequence[Sequence[float]] = (),
     ) -> Alarm | None:
-        """Why to stop before learning from these rollouts (rewards by prompt), or None."""
-        return self._heard(*self._rollouts(rewards, lengths, truncated))
+        """Why to stop before learning from these rollouts, or None: rewards by prompt, and the
+        preference model's part of them, without which KL's noise alone would be learned."""
+        return self._heard(*self._rollouts(rewards, scores or rewards, lengths, truncated))
 
     def _heard(self, rule: str, reason: str | None) -> Alarm | None:
         return None if reason is None or rule in self.silent else Alarm(rule, reason)
 
     def _rollouts(
-        self, rewards: Sequence[Sequence[float]], lengths: Sequence[int], truncated: float
+        self,
+        rewards: Sequence[Sequence[float]],
+        scores: Sequence[Sequence[float]],
+        lengths: Sequence[int],
+        truncated: float,
     ) -> tuple[str, str | None]:
         flat = [value for row in rewards for value in row]
         if not all(math.isfinite(value) for value in flat):
@@ -61,9 +72,9 @@ class Alarms:
                 f"all {len(flat)} responses were cut at the token limit, so none has an end to be "
                 "scored at; raise answer_tokens, or start from a model that ends its answers"
             )
-        if all(max(row) - min(row) < 1e-6 for row in rewards):
+        if all(max(row) - min(row) < _SPREAD for row in scores):
             return "spread", (
-                "every prompt's responses have the same reward, so there is nothing to learn; "
+                "every prompt's responses have the same score, so there is nothing to learn; "
                 "raise samples, or look at whether the policy still writes different answers"
             )
         mean = sum(lengths) / len(lengths)

@@ -87,14 +87,18 @@ def _exit_code(program: Callable[[Run], None], run: Run) -> int:
     except CaiError as error:
         log.error("%s", error)
         return _end(run, "failed", error=str(error))
-    except MemoryError:
-        log.exception("out of memory")
-        return _end(run, "failed", error=_no_memory(run))
-    except Exception as error:  # a bug: its traceback is in the log, its last line in the status
+    except Exception as error:  # its traceback is in the log, a sentence in the status
         log.exception("the run failed")
-        out = "out of memory" in str(error).lower()
-        said = _no_memory(run) if out else f"{type(error).__name__}: {error}; see log.txt"
-        return _end(run, "failed", error=said)
+        return _end(run, "failed", error=_said(run, error))
+
+
+def _said(run: Run, error: Exception) -> str:
+    """No memory, no room, or a bug, which libraries tell each in their own words."""
+    if memory.ran_out(error):
+        return _no_memory(run)
+    if files.is_full(error):
+        return str(files.DiskFullError.of(run.path))
+    return f"{type(error).__name__}: {error}; see log.txt"
 
 
 def _no_memory(run: Run) -> str:

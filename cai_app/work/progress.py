@@ -6,6 +6,7 @@ Beginning and ending a worker is left to program, reading to jobs.
 import contextlib
 import hashlib
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -87,7 +88,9 @@ class Run:
         files.replace(self.path / "status.json", text, durable=durable)
 
     def report(self, done: int, total: int | None = None, **metrics: float) -> None:
-        """Progress: rate and live numbers, written at most twice a second."""
+        """Progress: rate and live numbers, written at most twice a second. What is no number (not
+        finite) is left out."""
+        metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
         now = time.time()
         self._recent.append((now, done))
         while now - self._recent[0][0] > _RATE_OVER and len(self._recent) > 2:
@@ -104,8 +107,9 @@ class Run:
             self.status = self.status.model_copy(update=changes)
 
     def log_metrics(self, step: int, **numbers: float | None) -> None:
-        """Append a line to metrics.jsonl."""
-        row = {"step": step, "time": time.time(), **numbers}
+        """Append a line to metrics.jsonl. What is no number has no place in JSON: it is null."""
+        plain = {k: None if v is None or not math.isfinite(v) else v for k, v in numbers.items()}
+        row = {"step": step, "time": time.time(), **plain}
         files.append(self.path / "metrics.jsonl", [row], durable=False)
 
     def check(self) -> None:

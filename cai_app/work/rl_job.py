@@ -1,6 +1,7 @@
 """One RL run: the policy, what holds it and what rewards it; a step, a look, what is kept."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -155,14 +156,16 @@ class Job:
         parts = gathered(own)
         table, k3 = (torch.cat([part[n] for part in parts]) for n in (0, 1))
         written = [one for part in parts for one in part[2]]
+        scores = torch.cat([part[3] for part in parts])
         self._stop_on(
             self.alarms.rollouts(
                 table.tolist(),
+                scores=scores.view(-1, samples).tolist(),
                 lengths=[len(one.ids) for one in written],
                 truncated=sum(one.finish == "length" for one in written) / len(written),
             )
         )
-        return table, k3, written, torch.cat([part[3] for part in parts])
+        return table, k3, written, scores
 
     def look(self) -> Looked:
         """Fixed prompts, the policy kept, and its curves; raises Paused where an alarm says so."""
@@ -186,7 +189,7 @@ class Job:
                 "flags": list(
                     flags_of(found.written[n].text, kind="draft", before=None, unknown=False)
                 ),
-                "score": found.scores[n],
+                "score": found.scores[n] if math.isfinite(found.scores[n]) else None,
                 "harm": one.harm if (one := found.judged[n]) else None,
             }
             for n in range(min(SHOWN, len(self.fixed)))

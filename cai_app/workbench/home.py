@@ -2,12 +2,13 @@
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from cai_app import constitution as constitutions
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
-from cai_app.errors import CaiError, InputError
+from cai_app.errors import BusyError, CaiError, InputError
 from cai_app.records import ModelInfo
 from cai_app.settings import Settings
 from cai_app.workbench.models import Models, Opener, specs_of
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from cai_app.store import Store
 
 log = logging.getLogger(__name__)
+
+_PATIENCE = 5.0  # seconds for a store that another command holds to begin with
 
 
 class Home:
@@ -26,6 +29,8 @@ class Home:
         self._models = Models(settings, opener)
         self._store: Store | None = None
         self._opening = threading.Lock()
+        # Of one command in a process of its own, not of the app: the store may be let go.
+        self.alone = False
 
     @property
     def read_only(self) -> bool:
@@ -43,9 +48,27 @@ class Home:
 
         with self._opening:
             if self._store is None:
-                self._store = Store(self.settings.home)
+                until = time.monotonic() + (_PATIENCE if self.alone else 0.0)
+                while self._store is None:
+                    try:
+                        self._store = Store(self.settings.home)
+                    except BusyError:
+                        if time.monotonic() >= until:
+                            raise
+                        time.sleep(0.1)
                 self._index(self._store)
             return self._store
+
+    def let_go(self) -> None:
+        """Leave the store to other commands while this one only follows a run."""
+        if self.alone:
+            self._close_store()
+
+    def _close_store(self) -> None:
+        with self._opening:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
 
     def _index(self, store: "Store") -> None:
         """Keep every version of a constitution that is seen; a file that is wrong waits."""
@@ -94,14 +117,7 @@ class Home:
         if self.read_only:
             raise InputError("this Space keeps nothing; copy it, or run it on your own machine")
 
-    def release(self) -> None:
-        """Close the store until it is asked for again, so that others may have it."""
-        with self._opening:
-            if self._store is not None:
-                self._store.close()
-                self._store = None
-
     def close(self) -> None:
         """Close the store and every model that was opened."""
-        self.release()
+        self._close_store()
         self._models.close()

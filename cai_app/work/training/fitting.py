@@ -5,7 +5,6 @@ it, so that its weights and its curves are those of an unbroken run.
 """
 
 import contextlib
-import errno
 import hashlib
 import json
 import logging
@@ -194,9 +193,8 @@ def explained_disk(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full or "no space left" in str(error).lower():
-            raise files.explained(OSError(errno.ENOSPC, "disk full"), path) from error
+        if files.is_full(error):
+            raise files.DiskFullError.of(path) from error
         raise
 
 
@@ -248,10 +246,8 @@ class _Watch:
         numbers = _named(logs or {})
         if not numbers:
             return
-        # What is no number has no place in JSON: it is null in the curve.
-        finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
-        self.run.log_metrics(state.global_step, **{**dict.fromkeys(numbers), **finite})
-        self.run.report(state.global_step, state.max_steps, **finite)
+        self.run.log_metrics(state.global_step, **numbers)
+        self.run.report(state.global_step, state.max_steps, **numbers)
         for alarm in self.alarms:
             reason = alarm(numbers)
             if reason and not self.paused:
