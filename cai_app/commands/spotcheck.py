@@ -101,9 +101,12 @@ Asked = (
 )
 
 
+_Any = Draw | List_ | Close | Invite | Revoke
+
+
 def main(argv: list[str], workbench: Workbench) -> int:
     """Run the command."""
-    asked: Draw | List_ | Close | Invite | Revoke = parsed(Asked, argv, "spotcheck")  # type: ignore[arg-type]
+    asked: _Any = parsed(Asked, argv, "spotcheck")  # type: ignore[arg-type]
     with only_json(asked.json) as show:
         value, text = _done(asked, workbench)
         if asked.json:
@@ -113,7 +116,7 @@ def main(argv: list[str], workbench: Workbench) -> int:
     return 0
 
 
-def _done(asked: Draw | List_ | Close | Invite | Revoke, workbench: Workbench) -> tuple[object, str]:
+def _done(asked: _Any, workbench: Workbench) -> tuple[object, str]:
     """What it gives, as JSON and for people."""
     spotchecks = workbench.spotchecks
     match asked:
@@ -130,9 +133,9 @@ def _done(asked: Draw | List_ | Close | Invite | Revoke, workbench: Workbench) -
             return {"queue": queue, "state": "open"}, f"{queue} is served again"
         case Close(queue=queue):
             kept = spotchecks.close(queue)
-            state = "closed" if kept else "deleted"
+            became = "closed" if kept else "deleted"
             text = "closed; its answers are kept" if kept else "deleted; nobody had answered in it"
-            return {"queue": queue, "state": state}, f"{queue} is {text}"
+            return {"queue": queue, "state": became}, f"{queue} is {text}"
         case Invite():
             made_ = spotchecks.invite(asked.queue, asked.rater, days=asked.days)
             lines = [

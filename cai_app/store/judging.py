@@ -43,6 +43,23 @@ def unscored(store: "Store", run: str) -> list[Pair]:
     return [dict(zip(_NAMES, row, strict=True)) for row in found]
 
 
+def count_unscored(store: "Store", run: str) -> int:
+    """How many of a run's subjects nobody has answered for that rater since; without a sort of all
+    labels, as it is asked while somebody looks."""
+    with store.db.cursor() as cursor:
+        row = cursor.execute(
+            "WITH open AS (SELECT subject, rater, kind, coalesce(time, added) AS t, seq "
+            "FROM labels WHERE run = $run AND value IS NULL) "
+            "SELECT count(DISTINCT subject) FROM open WHERE NOT EXISTS (SELECT 1 FROM labels l "
+            "WHERE l.subject = open.subject AND l.rater = open.rater AND l.kind = open.kind "
+            "AND l.run IS DISTINCT FROM $run "
+            "AND (coalesce(l.time, l.added), l.seq) > (open.t, open.seq))",
+            {"run": run},
+        ).fetchone()
+    assert row
+    return int(row[0])
+
+
 def sources(store: "Store", *, limit: int = 10) -> list[str]:
     """Where comparisons and chains come from, the newest first."""
     with store.db.cursor() as cursor:

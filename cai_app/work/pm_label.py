@@ -13,6 +13,7 @@ from typing import Any
 
 from cai_app import files, prompts
 from cai_app.backends import adapter_hash, open_backend
+from cai_app.backends.base import Backend
 from cai_app.backends.huggingface import HuggingFaceBackend
 from cai_app.errors import CaiError, InputError
 from cai_app.records import Label, LabelOptions, Rater
@@ -45,7 +46,8 @@ class Scoring:
         self.time = datetime.fromtimestamp(run.config.created, UTC)
         backend = open_backend(self.options.backend, run.settings)
         assert isinstance(backend, HuggingFaceBackend), f"{backend.spec} has no adapter of ours"
-        self.backend = backend
+        self.backend: Backend = backend
+        self._dialogue = backend.dialogue
         self.rater = Rater(
             kind="preference_model",
             name=backend.spec,
@@ -94,7 +96,7 @@ class Scoring:
         for row in rows:
             for id, text in ((row["a_id"], row["a"]), (row["b_id"], row["b"])):
                 try:
-                    texts[id] = self.backend.dialogue(prompts.draft(row["prompt"]), text)
+                    texts[id] = self._dialogue(prompts.draft(row["prompt"]), text)
                 except InputError as error:
                     found[id] = (None, str(error))
         try:

@@ -36,7 +36,8 @@ _LIKE = ("backend", "cot", "orders", "few_shot")  # options that decide how long
 class LabelPlan(Record):
     """What a run would do and need. A preference model `scores` two responses a comparison and is
     asked nothing: `questions` counts them. `seconds` is None where nobody can say, and
-    `seconds_from` says what the estimate is taken from; `memory_free` is None where nobody can say."""
+    `seconds_from` says what the estimate is taken from; `memory_free` is None where nobody
+    can say."""
 
     comparisons: int
     questions: int
@@ -253,6 +254,7 @@ class Labelling(Home):
     """Label runs of a home, planned and started."""
 
     runs: Runs
+    _unscored: tuple[tuple[str, int], int] | None = None  # of the run that was asked about last
 
     def source_task(self, source: str, options: LabelOptions) -> Task:
         """Comparisons of a source or run, to be labelled."""
@@ -265,6 +267,16 @@ class Labelling(Home):
     def retry_task(self, run: str, *, max_tokens: int | None = None) -> Task:
         """What a label run has left unscored, to be labelled again."""
         return of_unscored(self.store, self.settings, run, max_tokens)
+
+    def still_unscored(self, run: str) -> int:
+        """How much of what a label run left unscored is so by now; counted once for each version
+        of the labels."""
+        from cai_app.store import judging
+
+        key = (run, self.store.queues.version()[0])
+        if self._unscored is None or self._unscored[0] != key:
+            self._unscored = key, judging.count_unscored(self.store, run)
+        return self._unscored[1]
 
     def plan_label(self, task: Task, *, probe: bool = True) -> LabelPlan:
         """What labelling would do, need and take; without `probe` no model is tried for that."""
