@@ -1,4 +1,4 @@
-"""`spotcheck`: draw samples of AI labels for people, list who rates how far, close, invite, revoke."""
+"""`spotcheck`: draw samples of AI labels, list who rates how far, close, invite, revoke."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
