@@ -91,6 +91,7 @@ def build(workbench: Workbench) -> gr.Blocks:
         critique.notice_age(workbench, critique_tab, writing)
         judge.notice_age(workbench, judge_tab, judging)
         spotcheck.refresh(workbench, spotcheck_tab, checking)
+        spotcheck.send_to(workbench, checking, auditing.fields, tabs)
         critique.remember(workbench, demo, writing)
         judge.remember(workbench, demo, judging)
         spotcheck.remember(workbench, demo, checking)

@@ -27,10 +27,11 @@ def connect(
     *,
     tab: str,
     fields: Mapping[str, Component],
-    run: gr.Button,
+    run: gr.Button | None,
     choices: Mapping[str, Choices],
-) -> None:
-    """Keep the fields of one tab in the browser, fill them from `?name=value`, share them on Run.
+) -> Any:
+    """Keep the fields of one tab in the browser, fill them from `?name=value`, share them on Run;
+    a form within a tab has a name of its own and no Run that shares. Returns the restoring event.
 
     `choices` gives the list of a dropdown whose choices hang on the other fields.
     """
@@ -42,9 +43,11 @@ def connect(
             None, widgets, saved, js=gather, queue=False, show_progress="hidden",
             api_visibility="private",
         )  # fmt: skip
-    link = (HERE / "link.js").read_text("utf-8")
-    link = link[link.index("(...values)") :].replace("TAB", repr(tab)).replace("NAMES", repr(names))
-    run.click(None, widgets, None, js=link, queue=False, api_visibility="private")
+    if run is not None:
+        link = (HERE / "link.js").read_text("utf-8")
+        link = link[link.index("(...values)") :]
+        link = link.replace("TAB", repr(tab)).replace("NAMES", repr(names))
+        run.click(None, widgets, None, js=link, queue=False, api_visibility="private")
 
     def restore(bench: Workbench, kept: Any, request: gr.Request) -> list[Any]:
         """The fields' updates: the link's values if it is for this tab, else what was kept."""
@@ -61,6 +64,7 @@ def connect(
         api_visibility="private",
     )  # fmt: skip
     restored.then(None, js="() => window.cwRestored?.()", api_visibility="private")
+    return restored
 
 
 def opened_tab(workbench: Workbench, request: gr.Request) -> Any:

@@ -22,6 +22,7 @@ __all__ = [
     "adapter_hash",
     "adapters_of",
     "describe",
+    "is_preference_model",
     "locate",
     "open_backend",
     "parse_spec",
@@ -97,6 +98,14 @@ def locate(spec: str, settings: "Settings") -> Place:
     if name == "none":
         return Place(base, None, shipped)
     return Place(base, trained.find(settings, name, base, shipped=shipped), shipped)
+
+
+def is_preference_model(spec: str, settings: "Settings") -> bool:
+    """Whether a spec's adapter scores texts and writes none. InputError as `locate`."""
+    if parse_spec(spec).kind == "openai":
+        return False
+    adapter = locate(spec, settings).adapter
+    return adapter is not None and folders.scores_texts(adapter)
 
 
 def adapters_of(place: Place, settings: "Settings") -> tuple[str, ...]:

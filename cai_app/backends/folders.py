@@ -85,6 +85,11 @@ def adapter_folder(path: Path) -> Path:
     return path.resolve()
 
 
+def scores_texts(adapter: Path) -> bool:
+    """Whether an adapter has a head that scores, as a preference model does."""
+    return read_json(adapter / "adapter_config.json").get("task_type") == "SEQ_CLS"
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file."""
     try:

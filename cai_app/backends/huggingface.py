@@ -144,6 +144,10 @@ class HuggingFaceBackend:
             )
         return self._ask("scoring", "score", texts) if texts else []
 
+    def dialogue(self, prompt: Prompt, response: str) -> str:
+        """A whole dialogue in this model's form, as `score` reads it."""
+        return self._engine().codec.whole(prompt, response)
+
     def count_tokens(self, text: str) -> int:
         """Tokens of a text in this model's tokenizer."""
         return len(self._engine().codec.tokens(text)[0])

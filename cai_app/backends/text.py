@@ -40,6 +40,15 @@ class Codec:
         starts = (apply(turns[:n], tokenize=False) for n in wanted)
         return text, [len(start) for start in starts if text.startswith(start)]
 
+    def whole(self, prompt: Prompt, response: str) -> str:
+        """A dialogue with the response that ends it, as a preference model reads it."""
+        text = response.strip()
+        if not self.chat:
+            return prompt.text + (f" {text}" if text else "")
+        turns = [{"role": turn.role, "content": turn.text} for turn in prompt.turns]
+        turns.append({"role": "assistant", "content": text})
+        return str(self.tokenizer.apply_chat_template(turns, tokenize=False))
+
     def encode(self, prompt: Prompt) -> tuple[Chunk, ...]:
         """A prompt's tokens in chunks, cut at segment borders; a token never spans two chunks."""
         text, cuts = self.render(prompt)

@@ -27,7 +27,8 @@ class Audit:
     queue: str | None = None
     """The spot-check queue; the newest one with answers. none: labels wherever they come from"""
     slice: str | None = None
-    """principle, source, confidence, length, model or question; or a condition: confidence>=0.9"""
+    """principle, constitution, source, confidence, length, model or question; or a condition:
+    confidence>=0.9"""
     question: str | None = None
     """Only where the AI was asked this question"""
     width: float = 0.03

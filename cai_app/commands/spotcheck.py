@@ -1,4 +1,4 @@
-"""`spotcheck`: draw a sample of AI labels for people, list who rates it how far, invite, revoke."""
+"""`spotcheck`: draw samples of AI labels, list who rates how far, close, invite, revoke."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -27,6 +27,9 @@ class Draw:
     """What makes a pair more likely: nothing, an unsure AI, a rare principle, disagreement"""
     n: int = 50
     """About so many"""
+    pm: str = "auto"
+    """By disagreement, the preference model held against the judge: a name or id, none, or auto:
+    whichever has scored most of the pairs (label --backend pocket@pm scores them)"""
     floor: float = 0.25
     """The smallest chance, as a share of the average one"""
     overlap: float = 0.2
@@ -76,17 +79,34 @@ class Revoke:
     """Print one JSON value and nothing else"""
 
 
+@dataclass(frozen=True)
+class Close:
+    """Close a queue: it is served to nobody. What was answered is kept, and so is the queue; one
+    that nobody has answered in is deleted."""
+
+    queue: Annotated[str, tyro.conf.Positional]
+    """Its name or id"""
+    reopen: Json = False
+    """Serve it again instead"""
+    json: Json = False
+    """Print one JSON value and nothing else"""
+
+
 Asked = (
     Annotated[Draw, tyro.conf.subcommand("draw")]
     | Annotated[List_, tyro.conf.subcommand("list")]
+    | Annotated[Close, tyro.conf.subcommand("close")]
     | Annotated[Invite, tyro.conf.subcommand("invite")]
     | Annotated[Revoke, tyro.conf.subcommand("revoke")]
 )
 
 
+_Any = Draw | List_ | Close | Invite | Revoke
+
+
 def main(argv: list[str], workbench: Workbench) -> int:
     """Run the command."""
-    asked: Draw | List_ | Invite | Revoke = parsed(Asked, argv, "spotcheck")  # type: ignore[arg-type]
+    asked: _Any = parsed(Asked, argv, "spotcheck")  # type: ignore[arg-type]
     with only_json(asked.json) as show:
         value, text = _done(asked, workbench)
         if asked.json:
@@ -96,7 +116,7 @@ def main(argv: list[str], workbench: Workbench) -> int:
     return 0
 
 
-def _done(asked: Draw | List_ | Invite | Revoke, workbench: Workbench) -> tuple[object, str]:
+def _done(asked: _Any, workbench: Workbench) -> tuple[object, str]:
     """What it gives, as JSON and for people."""
     spotchecks = workbench.spotchecks
     match asked:
@@ -108,6 +128,14 @@ def _done(asked: Draw | List_ | Invite | Revoke, workbench: Workbench) -> tuple[
             found = spotchecks.queues()
             text = "\n".join(map(_text, found)) or "no queue yet; spotcheck draw makes one"
             return [one.model_dump(mode="json") for one in found], text
+        case Close(queue=queue, reopen=True):
+            spotchecks.reopen(queue)
+            return {"queue": queue, "state": "open"}, f"{queue} is served again"
+        case Close(queue=queue):
+            kept = spotchecks.close(queue)
+            became = "closed" if kept else "deleted"
+            text = "closed; its answers are kept" if kept else "deleted; nobody had answered in it"
+            return {"queue": queue, "state": became}, f"{queue} is {text}"
         case Invite():
             made_ = spotchecks.invite(asked.queue, asked.rater, days=asked.days)
             lines = [
@@ -136,6 +164,7 @@ def _wanted(asked: Draw, workbench: Workbench) -> Queue:
         repeats=asked.repeats,
         reveal=asked.reveal,
         source=asked.source,
+        pm=asked.pm,
     )
 
 
@@ -144,7 +173,8 @@ def _text(one: QueueState) -> str:
     chances = f"{one.low:.3g}" if one.low == one.high else f"{one.low:.3g} to {one.high:.3g}"
     lines = [
         f"{one.name} ({one.id}): {one.drawn} drawn of {one.pool}, {one.rule}, chance {chances}, "
-        f"labels of {one.ai}"
+        f"labels of {one.ai}{f', against {one.pm}' if one.pm else ''}"
+        f"{' (closed)' if one.closed else ''}"
     ]
     for person in one.raters:
         told = person.progress

@@ -17,7 +17,8 @@ class Queue(Options):
     """A spot-check: what was drawn from what an AI rater had labelled, and how it is served.
 
     `reveal` says when a rater sees the AI's answers: at the end of the queue, or after each item,
-    from which on that rater's labels no longer count as blind.
+    from which on that rater's labels no longer count as blind. `pm` is the rater id of the
+    preference model that a disagreement-weighted draw held the judge against, None for none.
     """
 
     name: str
@@ -30,11 +31,15 @@ class Queue(Options):
     repeats: Share = 0.05
     reveal: Literal["end", "item"] = "end"
     source: str | None = None
+    pm: str | None = None
 
     @property
     def id(self) -> str:
         """A hash of all of it: the same queue is drawn once."""
-        return hashed("queue", self.model_dump(mode="json"))
+        asked = self.model_dump(mode="json")
+        if self.pm is None:  # as it was before there was one
+            del asked["pm"]
+        return hashed("queue", asked)
 
 
 class QueueRow(Record):
@@ -47,6 +52,7 @@ class QueueRow(Record):
     p: float
     gap: float | None = None
     spread: float | None = None
+    other: float | None = None
     principle: str | None = None
     question: str | None = None
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 # A comparison as a worker reads it; `record` where the store does not have it yet.
 Pair = dict[str, Any]
-_PAIR = "SELECT id, prompt, a_text, b_text FROM comparisons"
+_NAMES = ("id", "prompt", "a", "b", "a_id", "b_id")
+_PAIR = "SELECT id, prompt, a_text, b_text, a, b FROM comparisons"
 
 
 def pairs(store: "Store", source: str, *, limit: int | None = None) -> list[Pair]:
@@ -22,7 +23,7 @@ def pairs(store: "Store", source: str, *, limit: int | None = None) -> list[Pair
         found = cursor.execute(
             f"{_PAIR} WHERE {where.clause} ORDER BY seq LIMIT {_most(limit)}", where.values
         ).fetchall()
-    rows = [dict(zip(("id", "prompt", "a", "b"), row, strict=True)) for row in found]
+    rows = [dict(zip(_NAMES, row, strict=True)) for row in found]
     rows = rows or _of_chains(store, source, limit)
     if not rows:
         known = ", ".join(sources(store)) or "none yet; import a file, or generate pairs"
@@ -31,14 +32,32 @@ def pairs(store: "Store", source: str, *, limit: int | None = None) -> list[Pair
 
 
 def unscored(store: "Store", run: str) -> list[Pair]:
-    """Comparisons that a run left unscored and nobody has scored for that rater since."""
+    """Comparisons that a run left unscored, or a response of which it did, and nobody has scored
+    for that rater since."""
     with store.db.cursor() as cursor:
         found = cursor.execute(
-            f"{_PAIR} WHERE id IN "
-            "(SELECT subject FROM latest_labels WHERE run = ? AND value IS NULL) ORDER BY seq",
+            "WITH open AS (SELECT subject FROM latest_labels WHERE run = ? AND value IS NULL) "
+            f"{_PAIR} WHERE id IN (FROM open) OR a IN (FROM open) OR b IN (FROM open) ORDER BY seq",
             [run],
         ).fetchall()
-    return [dict(zip(("id", "prompt", "a", "b"), row, strict=True)) for row in found]
+    return [dict(zip(_NAMES, row, strict=True)) for row in found]
+
+
+def count_unscored(store: "Store", run: str) -> int:
+    """How many of a run's subjects nobody has answered for that rater since; without a sort of all
+    labels, as it is asked while somebody looks."""
+    with store.db.cursor() as cursor:
+        row = cursor.execute(
+            "WITH open AS (SELECT subject, rater, kind, coalesce(time, added) AS t, seq "
+            "FROM labels WHERE run = $run AND value IS NULL) "
+            "SELECT count(DISTINCT subject) FROM open WHERE NOT EXISTS (SELECT 1 FROM labels l "
+            "WHERE l.subject = open.subject AND l.rater = open.rater AND l.kind = open.kind "
+            "AND l.run IS DISTINCT FROM $run "
+            "AND (coalesce(l.time, l.added), l.seq) > (open.t, open.seq))",
+            {"run": run},
+        ).fetchone()
+    assert row
+    return int(row[0])
 
 
 def sources(store: "Store", *, limit: int = 10) -> list[str]:
@@ -92,5 +111,5 @@ def pair_of(one: Comparison) -> Pair:
     """A comparison that the store does not have, as a worker reads it."""
     kept = one.canonical()
     record = kept.model_dump(mode="json", exclude_none=True)
-    texts = {"prompt": kept.prompt, "a": kept.a.text, "b": kept.b.text}
-    return {"id": kept.id, **texts, "record": record}
+    values = (kept.id, kept.prompt, kept.a.text, kept.b.text, kept.a.id, kept.b.id)
+    return {**dict(zip(_NAMES, values, strict=True)), "record": record}

@@ -24,7 +24,7 @@ class Queues(Table[Queue]):
     name = "queues"
     columns = (
         "id", "name", "ai", "rule", "wanted", "floor", "seed", "overlap", "repeats", "reveal",
-        "source",
+        "source", "pm",
     )  # fmt: skip
 
     def __init__(self, db: Connection, labels: Labels) -> None:
@@ -56,8 +56,33 @@ class Queues(Table[Queue]):
         return bool(added)
 
     def all(self) -> list[Queue]:
-        """Every queue, the newest first."""
+        """Every queue, the newest first; closed ones too."""
         return [self.record(row) for row in self._rows("TRUE ORDER BY seq DESC", [])]
+
+    def closed(self) -> set[str]:
+        """Ids of the queues that are served to nobody any more."""
+        with self.db.cursor() as cursor:
+            return {row[0] for row in cursor.execute("SELECT queue FROM closed_queues").fetchall()}
+
+    def close(self, queue: str) -> bool:
+        """Close a queue; one in which nobody ever answered goes altogether. Whether it is kept."""
+        with self.db.cursor() as cursor, self.db.transaction(cursor):
+            answered = cursor.execute(
+                "SELECT 1 FROM answers WHERE queue = ? LIMIT 1", [queue]
+            ).fetchall()
+            if answered:
+                cursor.execute(
+                    "INSERT INTO closed_queues (queue) VALUES (?) ON CONFLICT DO NOTHING", [queue]
+                ).fetchall()
+                return True
+            for table, column in (("queue_rows", "queue"), ("invites", "queue"), ("queues", "id")):
+                cursor.execute(f"DELETE FROM {table} WHERE {column} = ?", [queue]).fetchall()
+        return False
+
+    def reopen(self, queue: str) -> None:
+        """Serve a closed queue again."""
+        with self.db.cursor() as cursor, self.db.transaction(cursor):
+            cursor.execute("DELETE FROM closed_queues WHERE queue = ?", [queue]).fetchall()
 
     def find(self, id: str) -> Queue | None:
         """The newest queue by id, a beginning of it, or name."""

@@ -36,11 +36,8 @@ class Distribution:
     def add(self, verdicts: Sequence[PrincipleVerdict]) -> None:
         """Count the labels of one comparison."""
         for verdict in verdicts:
-            self.counts["labels"] += 1
-            if verdict.p_a is None:
-                self.counts["unscored"] += 1
+            if not self.count(verdict.p_a):
                 continue
-            self.bins[min(BINS - 1, int(verdict.p_a * BINS))] += 1
             lost = [order.lost_mass or 0.0 for order in verdict.orders]
             self.sums["lost"] += sum(lost) / len(lost)
             p = {order.first: order.p_a for order in verdict.orders if order.p_a is not None}
@@ -50,6 +47,15 @@ class Distribution:
                 self.gaps[min(BINS - 1, int(abs(p["a"] - p["b"]) * BINS))] += 1
                 self.sums["gap"] += abs(p["a"] - p["b"])
                 self.sums["first"] += p["a"] - p["b"]
+
+    def count(self, p_a: float | None) -> bool:
+        """Count one label; whether it is scored."""
+        self.counts["labels"] += 1
+        if p_a is None:
+            self.counts["unscored"] += 1
+            return False
+        self.bins[min(BINS - 1, int(p_a * BINS))] += 1
+        return True
 
     def summary(self) -> dict[str, float]:
         """The numbers of the run: counts, and rates where there is something to divide by.

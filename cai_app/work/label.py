@@ -14,25 +14,36 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cai_app import files, judge, prompts
-from cai_app.backends import adapter_hash, locate, open_backend, parse_spec, trained
+from cai_app.backends import (
+    adapter_hash,
+    is_preference_model,
+    locate,
+    open_backend,
+    parse_spec,
+    trained,
+)
 from cai_app.backends.base import Backend
 from cai_app.errors import CaiError, InputError
 from cai_app.records import Label, LabelOptions, PrincipleVerdict, Rater
 from cai_app.work.batches import Saver, constitution_of, write_all
 from cai_app.work.distribution import Distribution
+from cai_app.work.pm_label import OUTPUTS, Scoring
 from cai_app.work.program import main
 from cai_app.work.progress import Run, Stopped
 
 log = logging.getLogger(__name__)
 
-OUTPUTS = ("outputs.jsonl",)
-
 
 def label(run: Run) -> None:
     """Write outputs.jsonl: labels, and comparisons that the store does not know yet."""
     run.hold_device()
-    check_labeller(run, LabelOptions(**run.config.options).backend)
-    job = Job(run)
+    spec = LabelOptions(**run.config.options).backend
+    job: Job | Scoring
+    if is_preference_model(spec, run.settings):
+        job = Scoring(run)
+    else:
+        check_labeller(run, spec)
+        job = Job(run)
     run.set("running", unit="comparisons", outputs=OUTPUTS)
     write_all(job, len(job.pairs), job.options.batch)
 

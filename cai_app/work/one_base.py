@@ -17,7 +17,6 @@ from cai_app.backends.adapters import Key
 from cai_app.backends.engine import Engine
 from cai_app.backends.weights import load
 from cai_app.prompts import STOP, draft
-from cai_app.prompts.dialogue import opened, said
 from cai_app.records import Sampling, TrainOptions
 from cai_app.work.progress import Run
 from cai_app.work.training.base import Opened
@@ -94,12 +93,7 @@ class OneBase:
 
     def text(self, prompt: str, response: str) -> str:
         """A whole dialogue as a preference model reads it."""
-        if self.codec.chat:
-            turns = [{"role": turn.role, "content": turn.text} for turn in opened(prompt)[1]]
-            turns.append({"role": "assistant", "content": response.strip()})
-            text: str = self.codec.tokenizer.apply_chat_template(turns, tokenize=False)
-            return text
-        return draft(prompt).text + said(response)
+        return self.codec.whole(draft(prompt), response)
 
     def tokens(self, text: str) -> tuple[int, ...]:
         """A dialogue's tokens with the end token, at which it is scored."""

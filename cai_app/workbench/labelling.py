@@ -12,7 +12,7 @@ import yaml
 from cai_app import constitution as constitutions
 from cai_app import formats, jobs, judge
 from cai_app import prompts as rendering
-from cai_app.backends import adapter_hash, describe, memory, parse_spec
+from cai_app.backends import adapter_hash, describe, is_preference_model, memory, parse_spec
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
 from cai_app.errors import InputError
@@ -34,8 +34,10 @@ _LIKE = ("backend", "cot", "orders", "few_shot")  # options that decide how long
 
 
 class LabelPlan(Record):
-    """What a run would do and need. `seconds` is None where nobody can say, and `seconds_from`
-    says what the estimate is taken from; `memory_free` is None where nobody can say."""
+    """What a run would do and need. A preference model `scores` two responses a comparison and is
+    asked nothing: `questions` counts them. `seconds` is None where nobody can say, and
+    `seconds_from` says what the estimate is taken from; `memory_free` is None where nobody
+    can say."""
 
     comparisons: int
     questions: int
@@ -43,6 +45,7 @@ class LabelPlan(Record):
     adapter: str | None
     adapter_hash: str | None
     constitution: str
+    scores: bool
     device: int | None
     memory: int
     memory_free: int | None
@@ -108,17 +111,24 @@ def prepare(task: Task, settings: Settings) -> jobs.NewRun:
     few-shot count that cannot be used."""
     options = task.options.model_copy(update={"backend": whole_spec(task.options.backend)})
     describe(options.backend, settings)
-    found = checked(options, settings)
+    scores = is_preference_model(options.backend, settings)
+    found = None if scores else checked(options, settings)
+    if scores:
+        _check_asked_nothing(options)
     remote = parse_spec(options.backend).kind == "openai"
     rows = "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in task.pairs)
-    snapshot = yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    inputs = {PAIRS: rows.encode()}
+    if found is not None:
+        kept = found.model_dump(mode="json")
+        snapshot = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+        inputs["inputs.constitution.yaml"] = snapshot.encode()
     return jobs.NewRun(
         kind="label",
         options=options.model_dump(mode="json"),
-        inputs={PAIRS: rows.encode(), "inputs.constitution.yaml": snapshot.encode()},
+        inputs=inputs,
         provenance={
             "pairs": task.origin,
-            "constitution": f"{found.name}@{found.hash}",
+            "constitution": f"{found.name}@{found.hash}" if found else "none",
             "template_hash": rendering.template_hash(),
             "adapter_hash": adapter_hash(options.backend, settings) or "none",
         },
@@ -129,6 +139,17 @@ def prepare(task: Task, settings: Settings) -> jobs.NewRun:
         total=len(task.pairs),
         unit="comparisons",
     )
+
+
+def _check_asked_nothing(options: LabelOptions) -> None:
+    """Raises InputError for options that say how a question is asked."""
+    usual = LabelOptions()
+    for name in ("principle", "cot", "orders"):
+        if getattr(options, name) != getattr(usual, name):
+            raise InputError(
+                f"{options.backend} is a preference model: it scores responses and is asked "
+                f"nothing, so {name}={getattr(options, name)} means nothing; leave it out"
+            )
 
 
 def checked(options: LabelOptions, settings: Settings) -> Constitution:
@@ -151,6 +172,7 @@ def plan(task: Task, settings: Settings, open: Callable[[str], Backend] | None) 
     gives one."""
     run = prepare(task, settings)
     free = memory.free(DEVICE) if run.device is not None else None
+    scores = is_preference_model(run.options["backend"], settings)
     found = constitutions.load(task.options.constitution, settings)
     principles = sum(one.enabled for one in found.preference)
     each = principles if task.options.principle == judge.ALL else 1
@@ -161,7 +183,8 @@ def plan(task: Task, settings: Settings, open: Callable[[str], Backend] | None) 
         backend=task.options.backend,
         adapter=describe(task.options.backend, settings).adapter,
         adapter_hash=adapter_hash(task.options.backend, settings),
-        constitution=f"{found.name}@{found.hash}",
+        constitution="none" if scores else f"{found.name}@{found.hash}",
+        scores=scores,
         device=run.device,
         memory=run.memory,
         memory_free=free,
@@ -186,30 +209,54 @@ def _seconds(
             return took * len(task.pairs), f"run {info.id}"
     if open is None:
         return None, "no earlier run like it, and no model was tried for an estimate"
-    some = [
-        judge.Asked(prompt=pair["prompt"], a=pair["a"], b=pair["b"])
-        for pair in task.pairs[: _PROBE + 1]
-    ]
-    backend, found = open(task.options.backend), checked(task.options, settings)
-    config = judge.JudgeConfig(
-        principle=None if task.options.principle == "drawn" else task.options.principle,
-        few_shot=task.options.few_shot,
-        cot=task.options.cot,
-        max_tokens=task.options.max_tokens,
-    )
-    judge.compare_many(backend, found, some[:1], config, settings=settings)  # few-shots are read
+    pairs, backend = list(task.pairs[: _PROBE + 1]), open(task.options.backend)
+    ask = _scoring if is_preference_model(task.options.backend, settings) else _judging
+    tried = ask(backend, task.options, settings)
+    tried(pairs[:1])  # few-shots are read
     begun = time.perf_counter()
-    judge.compare_many(
-        backend, found, some[1:] or some, config, settings=settings, orders=task.options.orders
+    tried(pairs[1:] or pairs)
+    each = (time.perf_counter() - begun) / len(pairs[1:] or pairs)
+    return each * len(task.pairs), f"{len(pairs[1:] or pairs)} comparisons judged just now"
+
+
+def _judging(
+    backend: Backend, options: LabelOptions, settings: Settings
+) -> Callable[[Sequence[Pair]], object]:
+    """How the worker judges comparisons."""
+    found = checked(options, settings)
+    config = judge.JudgeConfig(
+        principle=None if options.principle == "drawn" else options.principle,
+        few_shot=options.few_shot,
+        cot=options.cot,
+        max_tokens=options.max_tokens,
     )
-    each = (time.perf_counter() - begun) / len(some[1:] or some)
-    return each * len(task.pairs), f"{len(some[1:] or some)} comparisons judged just now"
+
+    def tried(pairs: Sequence[Pair]) -> object:
+        some = [judge.Asked(prompt=one["prompt"], a=one["a"], b=one["b"]) for one in pairs]
+        return judge.compare_many(
+            backend, found, some, config, settings=settings, orders=options.orders
+        )
+
+    return tried
+
+
+def _scoring(
+    backend: Backend, options: LabelOptions, settings: Settings
+) -> Callable[[Sequence[Pair]], object]:
+    """About as long as a preference model takes, whatever the form of its dialogues."""
+
+    def tried(pairs: Sequence[Pair]) -> object:
+        sides = [(one["prompt"], one[side]) for one in pairs for side in ("a", "b")]
+        return backend.score([f"{prompt} {text}" for prompt, text in sides])
+
+    return tried
 
 
 class Labelling(Home):
     """Label runs of a home, planned and started."""
 
     runs: Runs
+    _unscored: tuple[tuple[str, int], int] | None = None  # of the run that was asked about last
 
     def source_task(self, source: str, options: LabelOptions) -> Task:
         """Comparisons of a source or run, to be labelled."""
@@ -222,6 +269,16 @@ class Labelling(Home):
     def retry_task(self, run: str, *, max_tokens: int | None = None) -> Task:
         """What a label run has left unscored, to be labelled again."""
         return of_unscored(self.store, self.settings, run, max_tokens)
+
+    def still_unscored(self, run: str) -> int:
+        """How much of what a label run left unscored is so by now; counted once for each version
+        of the labels."""
+        from cai_app.store import judging
+
+        key = (run, self.store.queues.version()[0])
+        if self._unscored is None or self._unscored[0] != key:
+            self._unscored = key, judging.count_unscored(self.store, run)
+        return self._unscored[1]
 
     def plan_label(self, task: Task, *, probe: bool = True) -> LabelPlan:
         """What labelling would do, need and take; without `probe` no model is tried for that."""

@@ -10,7 +10,7 @@ const table = (heads, rows, look = '') => node('table', { class: look }, [node('
 const figure = (value, text, more, look = '') => node('div', { class: `figure ${look}` }, [node('b', { text: value }), node('span', { text }), node('span', { class: 'meta', text: more })]);
 const FEW = 20;
 const points = (width) => `${+(100 * width).toFixed(1)} points`;
-const DIMENSIONS = { principle: 'principle', source: 'source', confidence: 'how sure the AI was', length: 'length', question: 'question', model: 'models' };
+const DIMENSIONS = { principle: 'principle', constitution: 'constitution version', source: 'source', confidence: 'how sure the AI was', length: 'length', question: 'question', model: 'models' };
 
 function goTo(tab) {
   const found = [...document.querySelectorAll('.cw-tabs [role=tab]')].find((one) => one.textContent.trim().startsWith(tab));

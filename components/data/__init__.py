@@ -10,7 +10,7 @@ from cai_app.records import GenerateOptions
 from cai_app.workbench import Workbench
 from cai_app.workbench.generation import BUILT_IN
 from components import memory
-from components.data import asking, browsing, forms, generating, reading
+from components.data import asking, browsing, forms, generating, importing, reading
 from components.data.view import Answered, Reading, Table
 from components.shared import guard, role
 from components.widgets import model_and_constitution, part, title
@@ -25,6 +25,8 @@ class Tab(NamedTuple):
     reader: gr.HTML
     fields: dict[str, Component]
     run: gr.Button
+    doing: "_Doing"
+    shown: gr.HTML
 
 
 def build(workbench: Workbench) -> Tab:
@@ -36,7 +38,7 @@ def build(workbench: Workbench) -> Tab:
                 doing = _doing(workbench)
             with gr.Column(elem_classes=["cw-results", "cw-data"]):
                 with gr.Column(visible=False) as beside:
-                    forms.import_part(workbench, doing.bringing)
+                    shown = forms.import_part(workbench, doing.bringing)
                 table = part(
                     "data/browser.js", Table().model_dump(), look="browser", elem_id="data-rows"
                 )
@@ -53,7 +55,7 @@ def build(workbench: Workbench) -> Tab:
     doing.do.change(lambda chosen: gr.update(visible=chosen == "import"), doing.do, beside, **QUIET)
     _wire_form(workbench, doing.fields, doing.upload, doing.run, doing.plan)
     _wire_rows(workbench, table, console, reader, doing.plan)
-    return Tab(reader, doing.fields, doing.run)
+    return Tab(reader, doing.fields, doing.run, doing, shown)
 
 
 class _Doing(NamedTuple):
@@ -63,6 +65,8 @@ class _Doing(NamedTuple):
     run: gr.Button
     plan: gr.HTML
     bringing: forms.Brought
+    label: dict[str, Component]
+    export: dict[str, Component]
 
 
 def _doing(workbench: Workbench) -> _Doing:
@@ -84,17 +88,17 @@ def _doing(workbench: Workbench) -> _Doing:
             )
         plan = forms.plan_part()
     with gr.Column(visible=False, **column) as label:
-        forms.label_form(workbench)
+        labelled = forms.label_form(workbench)
     with gr.Column(visible=False, **column) as bring:
         bringing = forms.import_form(workbench)
     with gr.Column(visible=False, **column) as export:
-        forms.export_form(workbench)
+        exported = forms.export_form(workbench)
     do.change(
         lambda chosen: [gr.update(visible=chosen == one) for one in
                         ("write", "label", "import", "export")],
         do, [write, label, bring, export], **QUIET,
     )  # fmt: skip
-    return _Doing(do, fields, upload, run, plan, bringing)
+    return _Doing(do, fields, upload, run, plan, bringing, labelled, exported)
 
 
 def _form(workbench: Workbench) -> tuple[dict[str, Component], gr.UploadButton]:
@@ -206,8 +210,23 @@ def _wire_rows(
 
 
 def remember(workbench: Workbench, demo: gr.Blocks, tab: Tab) -> None:
-    """Keep the form over reloads and in shared links."""
+    """Keep the forms over reloads, and the first one in shared links."""
     memory.connect(workbench, demo, tab="data", fields=tab.fields, run=tab.run, choices={})
+    doing = tab.doing
+    brought = dict(
+        zip(("path", "format", "source", "rater", "model"), doing.bringing.fields, strict=True)
+    )
+    forms_of = {"doing": {"do": doing.do}, "label": doing.label, "import": brought,
+                "export": doing.export}  # fmt: skip
+    for name, fields in forms_of.items():
+        restored = memory.connect(
+            workbench, demo, tab=f"data-{name}", fields=fields, run=None, choices={}
+        )
+        if name == "import":
+            restored.then(
+                guard(importing.back, workbench, action="write"), [*brought.values(), tab.shown],
+                tab.shown, **QUIET,
+            )  # fmt: skip
 
 
 def send_to(workbench: Workbench, tab: Tab, outputs: Sequence[Component | gr.Tabs]) -> None:

@@ -35,8 +35,8 @@ def _button(workbench: Workbench, text: str, id: str) -> gr.Button:
     return gr.Button(text, variant="primary", elem_id=id, interactive=role(workbench) == "owner")
 
 
-def label_form(workbench: Workbench) -> None:
-    """Comparisons judged by the thousand, as a run."""
+def label_form(workbench: Workbench) -> dict[str, Component]:
+    """Comparisons judged by the thousand, as a run; its fields in the order of `read_form`."""
     usual = LabelOptions()
     source = gr.Dropdown(
         [("the built-in pairs", BUILT_IN)], value=BUILT_IN, allow_custom_value=True,
@@ -64,7 +64,12 @@ def label_form(workbench: Workbench) -> None:
         run = _button(workbench, "Start run", "label-run")
         dry = gr.Button("Estimate the time", elem_id="label-dry")
     plan = plan_part()
-    values = [source, model, constitution, principle, cot, orders, limit, seed, few_shot, batch]
+    fields: dict[str, Component] = {
+        "source": source, "model": model, "constitution": constitution, "principle": principle,
+        "cot": cot, "orders": orders, "limit": limit, "seed": seed, "few_shot": few_shot,
+        "batch": batch,
+    }  # fmt: skip
+    values = list(fields.values())
     told = guard(labelling.estimate, workbench)
     for event in (plan.shown, *(one.change for one in values)):
         event(told, values, plan, trigger_mode="always_last", **QUIET)
@@ -73,6 +78,7 @@ def label_form(workbench: Workbench) -> None:
         guard(labelling.timed, workbench, action="run"), values, plan, **QUIET
     ).then(lambda: gr.update(value="Estimate the time", interactive=True), None, dry, **QUIET)
     run.click(guard(labelling.start, workbench, action="write"), values, plan, **QUIET)
+    return fields
 
 
 def import_form(workbench: Workbench) -> Brought:
@@ -123,7 +129,7 @@ def import_part(workbench: Workbench, form: Brought) -> gr.HTML:
     return shown
 
 
-def export_form(workbench: Workbench) -> None:
+def export_form(workbench: Workbench) -> dict[str, Component]:
     """Rows of the store as a file."""
     format = gr.Dropdown(list(formats.FORMATS), value="jsonl", label="Format",
                          elem_id="export-format")  # fmt: skip
@@ -140,3 +146,4 @@ def export_form(workbench: Workbench) -> None:
         event(guard(exporting.described, workbench), values, plan, **QUIET)
     plan.shown(guard(exporting.sources, workbench), None, source, **QUIET)
     run.click(guard(exporting.export, workbench, action="write"), values, [file, plan], **QUIET)
+    return {"format": format, "source": source, "rater": rater}

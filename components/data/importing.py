@@ -98,6 +98,15 @@ def look(
     return view.model_dump(mode="json")
 
 
+def back(
+    workbench: Workbench, path: str, format: str, source: str, rater: str, model: str, shown: Shown
+) -> Any:
+    """The page was reloaded with a file in the form: its rows are shown again."""
+    if not (path or "").strip() or workbench.imports.now().under_way:
+        return gr.skip()
+    return look(workbench, path, format, source, rater, model, shown)
+
+
 def mapped(workbench: Workbench, event: gr.EventData, *form: Any) -> Shown:
     """Another column was chosen for one of ours."""
     chosen = (event._data or {}).get("mapping")

@@ -109,7 +109,8 @@ def _told(workbench: Workbench, form: tuple[Any, ...], *, probe: bool) -> dict[s
 
 def _planned(workbench: Workbench, source: str, task: Task, *, probe: bool) -> Plan:
     found = workbench.plan_label(task, probe=probe)
-    work = f"{found.comparisons:,} comparisons, {found.questions:,} questions"
+    asked = "responses to score, no question asked" if found.scores else "questions"
+    work = f"{found.comparisons:,} comparisons, {found.questions:,} {asked}"
     if found.seconds is not None:
         work += f"; about {clock(found.seconds)} ({found.seconds_from})"
     return Plan(

@@ -58,10 +58,13 @@ const legend = node('div', { class: 'legend' }, [noteBox, node('div', { class: '
   node('div', { class: 'rest' }, [undoKey, noteKey, helpKey, peekKey, saved])]);
 const live = node('div', { class: 'cw-hidden', 'aria-live': 'polite' });
 
+const helpLine = (key, text) => [node('dt', {}, [node('kbd', { text: key })]), node('dd', { text })];
+// Only where a queue lets raters ask pair by pair.
+const helpPeek = helpLine('r', 'See what the AI said of the last pair; your later answers then no longer count as blind');
 const help = node('dialog', { class: 'help', 'aria-label': 'Help' }, [
   node('h3', { text: 'Rating by keys' }),
-  node('dl', {}, [...KEYS.map(([key, , text]) => [key, text]), ['u', 'Undo: the last pair comes back'], ['n', 'Write a note; Esc goes back to the keys'], ['?', 'This help']]
-    .flatMap(([key, text]) => [node('dt', {}, [node('kbd', { text: key })]), node('dd', { text })])),
+  node('dl', {}, [...KEYS.map(([key, , text]) => [key, text]), ['u', 'Undo: the last pair comes back'], ['n', 'Write a note; Esc goes back to the keys']]
+    .flatMap(([key, text]) => helpLine(key, text)), ...helpPeek, ...helpLine('?', 'This help')]),
   node('p', { text: 'Answer the question above the pair, and only that one. Which response stands first is drawn at random. Tie: equally good. Both bad: you would give neither. Skip what you cannot judge: it counts as not answered, not as a tie.' }),
   node('p', { text: 'Some pairs may look familiar: answer as if they were new. You can stop at any time and come back by the same link; every answer is kept as soon as you give it.' }),
   node('button', { type: 'button', class: 'btn', text: 'Close', on: { click: () => help.close() } })]);
@@ -106,6 +109,7 @@ function draw() {
   noteKey.disabled = !now;
   undoKey.disabled = !S.turn.may_undo && !kept.outbox.length;
   setShown(peekKey, S.turn.peeks && Boolean(S.last));
+  for (const one of helpPeek) setShown(one, S.turn.peeks);
   if (!now) { drawEnd(); return; }
   setText(question, now.question ?? 'Which response is better?');
   drawPrompt(now.prompt);
@@ -228,11 +232,12 @@ function drawEnd() {
   const nothing = !done;
   end.replaceChildren(...[
     node('h2', { text: nothing ? 'There is nothing here for you to rate' : 'That was the last pair. Thank you!', tabindex: -1 }),
-    node('p', { text: nothing ? 'Other raters have these pairs, or you have seen what the AI says of them elsewhere.'
+    node('p', { text: nothing ? 'Other raters have these pairs, you have seen what the AI says of them elsewhere, or the spot-check is closed.'
       : `${plural(done - skipped, 'pair')} answered, ${skipped} skipped. All of it is kept.` }),
     !nothing && node('div', { class: 'row' }, [
       node('button', { type: 'button', class: 'btn go', 'data-act': 'ending', text: 'Show what the AI said', on: { click: showEnding } }),
-      node('span', { class: 'meta', text: 'Enter. After that your answers stay as they are; to change the last one first, press u.' })])].filter(Boolean));
+      node('span', { class: 'meta', text: 'Enter. After that your answers stay as they are; to change the last one first, press u.' })]),
+    !nothing && toAgreement()].filter(Boolean));
   (end.querySelector('.go') ?? end.querySelector('h2')).focus({ preventScroll: true });
 }
 
@@ -248,7 +253,7 @@ async function showEnding() {
       found.compared ? `You and the AI chose the same in ${found.agreed} of ${plural(found.compared, 'pair')} (${percent(found.agreed / found.compared)}); ties and skips are left out of that.` : 'There is no pair on which you and the AI both chose a side.',
       found.repeats ? `Of ${plural(found.repeats, 'pair')} shown to you twice, sides exchanged, ${Math.round(found.same * found.repeats)} got the same answer.` : '',
       found.median_lead_ms !== null ? `Half of your answers took under ${(found.median_lead_ms / 1000).toFixed(1)} s.` : ''];
-    end.replaceChildren(node('h2', { text: 'What the AI said', tabindex: -1 }), node('p', { text: facts.filter(Boolean).join(' ') }),
+    end.replaceChildren(node('h2', { text: 'What the AI said', tabindex: -1 }), node('p', { text: facts.filter(Boolean).join(' ') }), ...[toAgreement()].filter(Boolean),
       ...(differ.length ? [node('h3', { text: `Where you differ: ${differ.length}` }), ...differ.map(line)] : []),
       ...(others.length ? [node('h3', { text: `The others: ${others.length}` }), ...others.map(line)] : []));
     end.querySelector('h2').focus();
@@ -267,6 +272,10 @@ function line(one) {
     node('div', { class: 'pair' }, [['First response', one.first], ['Second response', one.second]].map(([title, text]) =>
       node('article', { class: 'side' }, [node('h3', { text: title }), node('div', { class: 'body', text })])))].filter(Boolean));
 }
+
+// On the main page, to what all answers of the queue say.
+const toAgreement = () => !LINKED && node('div', { class: 'row' }, [node('button', { type: 'button', class: 'btn', 'data-act': 'agree', text: 'Open Agreement', on: { click: () => { sheet.close(); window.dispatchEvent(new CustomEvent('cw-agree', { detail: S.who.queue })); } } }),
+  node('span', { class: 'meta', text: 'what all answers of this spot-check say of the AI' })]);
 
 const active = () => (LINKED ? root.isConnected : sheet.open);
 document.addEventListener('keydown', (event) => {

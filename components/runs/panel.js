@@ -143,7 +143,8 @@ function drawButtons(info) {
   stopButton.disabled = info.state === 'stopping';
   setShown(killLink, view.may_write && LIVE.includes(info.state));
   setShown(resumeButton, view.may_write && ended && info.state !== 'done');
-  const open = info.kind === 'label' && info.state === 'done' ? info.metrics.unscored ?? 0 : 0;
+  // What is still unscored by now, not what this run had left: a retry may have scored it since.
+  const open = view.chosen.unscored ?? 0;
   setShown(retryButton, view.may_write && open > 0);
   setText(retryButton, `Retry the ${plural(open, 'unscored label')}`);
   setShown(deleteLink, view.may_write && ended);

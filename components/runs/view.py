@@ -26,13 +26,15 @@ class Brief(Record):
 class Chosen(Record):
     """The run that is open: how it is, what it was started with, and how to start it by hand.
 
-    `log` holds what came since the last view where `log.start` is where that one ended.
+    `unscored` is what of a label run's rows is unscored to this day. `log` holds what came since
+    the last view where `log.start` is where that one ended.
     """
 
     info: RunInfo
     command: str
     config: str
     log: LogPart
+    unscored: int = 0
 
 
 class RunsView(Record):
@@ -71,4 +73,15 @@ def whole(workbench: Workbench, info: RunInfo, log_to: int | None) -> Chosen:
         command=shlex.join(info.command),
         config=config,
         log=workbench.runs.log_from(info.id, log_to),
+        unscored=_unscored(workbench, info),
     )
+
+
+def _unscored(workbench: Workbench, info: RunInfo) -> int:
+    """The store is asked only where a run has left something."""
+    if info.kind != "label" or info.state != "done" or not info.metrics.get("unscored"):
+        return 0
+    try:
+        return workbench.still_unscored(info.id)
+    except CaiError:
+        return 0  # the store is not to be had now: there is nothing to retry with, either

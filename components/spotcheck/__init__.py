@@ -1,5 +1,6 @@
 """The Spot-check tab: draw a sample of AI labels for people to check, invite them, rate."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -51,6 +52,8 @@ def build(workbench: Workbench) -> Tab:
                         answering(queues.overview, workbench, action="look"),
                         answering(queues.invite, workbench, action="write"),
                         answering(queues.revoke, workbench, action="write"),
+                        answering(queues.close, workbench, action="write"),
+                        answering(queues.reopen, workbench, action="write"),
                     ],
                 )  # fmt: skip
         part("rate/pair.js", {"mode": "page"}, look="rating", elem_id="rating", server=[
@@ -75,6 +78,10 @@ def _form() -> dict[str, Component]:
         list(drawing.RULES), value="uniform", label="How pairs are drawn",
         elem_classes=["cw-segments", "cw-wide"], elem_id="spotcheck-rule",
     )  # fmt: skip
+    pm = gr.Dropdown(
+        [drawing.WHICHEVER, drawing.NOBODY], value=drawing.WHICHEVER[1], visible=False,
+        label="The preference model that the AI is held against", elem_id="spotcheck-pm",
+    )  # fmt: skip
     with gr.Row(elem_classes=["cw-row", "cw-even"]):
         wanted = gr.Number(
             50, label="About so many", precision=0, minimum=1, maximum=100_000,
@@ -85,7 +92,9 @@ def _form() -> dict[str, Component]:
         )
     with gr.Accordion("More settings", open=False, elem_classes=["cw-more", "cw-wide"]):
         more = _more()
-    return {"ai": ai, "source": source, "rule": rule, "wanted": wanted, "name": name, **more}
+    rule.change(lambda chosen: gr.update(visible=chosen == "disagreement"), rule, pm, **QUIET)
+    return {"ai": ai, "source": source, "rule": rule, "wanted": wanted, "name": name, **more,
+            "pm": pm}  # fmt: skip
 
 
 def _more() -> dict[str, Component]:
@@ -122,7 +131,7 @@ def _wire(workbench: Workbench, tab: Tab) -> None:
     # Nothing is asked of the store before somebody opens the tab.
     tab.listed.shown(
         guard(drawing.offer, workbench), values,
-        [tab.fields["ai"], tab.fields["source"], tab.plan], **QUIET,
+        [*map(tab.fields.get, ("ai", "source", "pm")), tab.plan], **QUIET,
     )  # fmt: skip
 
 
@@ -131,12 +140,22 @@ def refresh(workbench: Workbench, shown: gr.Tab, tab: Tab) -> None:
     values = list(tab.fields.values())
     shown.select(
         guard(drawing.offer, workbench), values,
-        [tab.fields["ai"], tab.fields["source"], tab.plan], **QUIET,
+        [*map(tab.fields.get, ("ai", "source", "pm")), tab.plan], **QUIET,
     )  # fmt: skip
+
+
+def send_to(
+    workbench: Workbench, tab: Tab, agreement: Mapping[str, Component], tabs: gr.Tabs
+) -> None:
+    """Wire "Agreement" of a queue: that tab's fields, and the open tab."""
+    names = ("ai", "people", "queue", "question", "where")
+    tab.listed.agree(
+        guard(queues.agree, workbench), None, [*map(agreement.get, names), tabs], **QUIET
+    )
 
 
 def remember(workbench: Workbench, demo: gr.Blocks, tab: Tab) -> None:
     """Keep the form over reloads and in shared links."""
     # Whom and where from are offered by the store, once the tab is open.
-    fields = {name: one for name, one in tab.fields.items() if name not in ("ai", "source")}
+    fields = {name: one for name, one in tab.fields.items() if name not in ("ai", "source", "pm")}
     memory.connect(workbench, demo, tab="spotcheck", fields=fields, run=tab.run, choices={})

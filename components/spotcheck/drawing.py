@@ -25,23 +25,35 @@ _WHY = {
     "principle": "greater the rarer the principle that was asked",
     "disagreement": "greater the further the two orders, or the principles, lie apart",
 }
+WHICHEVER = ("the one that has scored most of them", "auto")
+NOBODY = ("none", "none")
+_UNSCORED = (
+    " No preference model has scored these pairs, so only orders and principles count. To hold the "
+    "judge against one, label the same pairs with it as the model: Data, Label, pocket@pm."
+)
 
 
-def offer(workbench: Workbench, ai: str | None, source: str | None, *rest: Any) -> tuple[Any, ...]:
-    """Choices of AI raters and sources as they are now, and the sentence on the chances."""
+def offer(workbench: Workbench, *form: Any) -> tuple[Any, ...]:
+    """Choices of AI raters, sources and preference models as they are now, and the sentence on the
+    chances."""
+    ai, source, *rest, pm = form
     try:
         raters, sources = workbench.spotchecks.raters(), workbench.spotchecks.sources()
+        models = workbench.spotchecks.preference_models()
     except CaiError as error:
-        return gr.skip(), gr.skip(), {"state": "failed", "message": sentence(error)}
+        return gr.skip(), gr.skip(), gr.skip(), {"state": "failed", "message": sentence(error)}
     listed = [(f"{name} · {count:,}", id) for id, name, count in raters]
     known = {id for _, id in listed}
     chosen = ai if ai in known else next((id for _, id in listed), None)
     offered = [EVERYWHERE, *((name, name) for name in sources)]
     where = source if source in {"", *sources} else ""
+    scored = [WHICHEVER, *((name, id) for id, name in models), NOBODY]
+    against = pm if pm in {id for _, id in scored} else WHICHEVER[1]
     return (
         gr.update(choices=listed, value=chosen),
         gr.update(choices=offered, value=where),
-        explain(workbench, chosen, where, *rest),
+        gr.update(choices=scored, value=against),
+        explain(workbench, chosen, where, *rest, against),
     )
 
 
@@ -78,6 +90,7 @@ def read_form(
     floor: float,
     reveal: str,
     seed: float | None,
+    pm: str | None,
 ) -> tuple[str, Queue]:
     """The rater and the queue that a form asks for. Raises InputError for what is no number."""
     if count is None or count < 1:
@@ -94,6 +107,7 @@ def read_form(
         repeats=repeats,
         reveal="item" if reveal == "item" else "end",
         source=source or None,
+        pm=pm or WHICHEVER[1],
     )
     return ai, wanted
 
@@ -103,20 +117,31 @@ def said(plan: QueuePlan, wanted: Queue) -> str:
     low, high = queues.percent(plan.low), queues.percent(plan.high)
     span = f"a chance of {low}" if low == high else f"a chance between {low} and {high}"
     floor = "" if wanted.rule == "uniform" else f", never under {wanted.floor:g} of the average"
+    why = _WHY[wanted.rule] + (_apart(plan) if wanted.rule == "disagreement" else "")
+    lacking = wanted.rule == "disagreement" and plan.pm is None and wanted.pm != NOBODY[1]
     return (
         f"About {plan.expected:.0f} of {plan.pool:,} labelled pairs. Each is drawn by itself with "
-        f"{span}: {_WHY[wanted.rule]}{floor}. The chance is kept with the pair, and every figure "
-        "weighs a pair by one over it, so that the sample stands for all of them."
+        f"{span}: {why}{floor}. The chance is kept with the pair, and every figure weighs a pair "
+        f"by one over it, so that the sample stands for all of them.{_UNSCORED if lacking else ''}"
     )
+
+
+def _apart(plan: QueuePlan) -> str:
+    """That a preference model counts, too."""
+    if plan.pm is None:
+        return ""
+    part = "" if plan.scored == plan.pool else f", which has scored {plan.scored:,} of them"
+    return f", and the further the AI is from {plan.pm}{part}"
 
 
 def command(ai: str, wanted: Queue) -> str:
     """The same on the command line."""
-    usual = Queue(name="", ai="", rule="uniform", wanted=50)
+    usual = Queue(name="", ai="", rule="uniform", wanted=50, pm=WHICHEVER[1])
     options: list[str] = ["--ai", ai, "--name", wanted.name]
     for option, name in (
         ("source", "source"), ("rule", "rule"), ("n", "wanted"), ("overlap", "overlap"),
         ("repeats", "repeats"), ("floor", "floor"), ("reveal", "reveal"), ("seed", "seed"),
+        ("pm", "pm"),
     ):  # fmt: skip
         value = getattr(wanted, name)
         if value != getattr(usual, name):

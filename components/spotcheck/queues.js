@@ -6,6 +6,7 @@ const day = (text) => new Date(text).toLocaleDateString(undefined, { day: 'numer
 let view = null;
 let link = null;
 let fresh = '';
+let asking = ''; // the queue that is about to be closed
 
 const note = node('div', { class: 'note bad', role: 'alert', hidden: true });
 const list = node('div', { class: 'list' });
@@ -39,6 +40,25 @@ async function revoke(queue, name) {
   const found = await ask('revoke', { queue: queue.id, rater: name });
   if (found) { if (link?.rater === name && link.queue === queue.id) link = null; draw(found); }
 }
+
+async function close(queue) {
+  asking = '';
+  const found = await ask('close', { queue: queue.id });
+  if (found) draw(found);
+}
+async function reopen(queue) {
+  const found = await ask('reopen', { queue: queue.id });
+  if (found) draw(found);
+}
+// What closing means, said before it is done.
+function sure(queue) {
+  if (asking !== queue.id) return null;
+  const kept = queue.raters.some((one) => one.progress.answered + one.progress.skipped + one.progress.repeats > 0);
+  const words = kept ? 'Raters get no more pairs of it. Every answer stays, in Agreement too, and it can be opened again.' : 'Nobody has answered in it, so it is deleted, with its links.';
+  return node('div', { class: 'note row', role: 'alert' }, [node('span', { text: words }), node('button', { type: 'button', class: 'btn', text: kept ? 'Close it' : 'Delete it', on: { click: () => close(queue) } }),
+    node('button', { type: 'button', class: 'link', text: 'leave it', on: { click: () => { asking = ''; draw(view); } } })]);
+}
+const answered = (queue) => queue.raters.reduce((sum, one) => sum + one.progress.answered, 0);
 
 function person(queue, one) {
   const { answered, skipped, left, repeats, repeat_rate: rate, median_lead_ms: lead } = one.progress;
@@ -74,15 +94,20 @@ function inviting(queue) {
 
 function card(queue) {
   const span = percent(queue.low) === percent(queue.high) ? `chance ${percent(queue.low)}` : `chances ${percent(queue.low)} to ${percent(queue.high)}`;
-  const facts = [`${number(queue.drawn)} drawn of ${number(queue.pool)}`, span, RULES[queue.rule] ?? queue.rule, queue.source && `from ${queue.source}`, `labels of ${queue.ai}`,
+  const facts = [`${number(queue.drawn)} drawn of ${number(queue.pool)}`, span, RULES[queue.rule] ?? queue.rule, queue.source && `from ${queue.source}`, `labels of ${queue.ai}`, queue.pm && `against ${queue.pm}`,
     queue.overlap && `${percent(queue.overlap)} seen by all`, queue.reveal === 'item' ? 'AI answers on request' : 'AI answers at the end'];
-  return node('article', { class: `queue ${queue.id === fresh ? 'fresh' : ''}`, 'data-queue': queue.id, 'aria-label': queue.name }, [
-    node('header', {}, [node('h3', { text: queue.name }), node('span', { class: 'tools' }, [
-      node('button', { type: 'button', class: 'btn', text: 'Rate here', title: `As ${view.me}, blinded by this page only`, on: { click: () => window.dispatchEvent(new CustomEvent('cw-rate', { detail: queue.id })) } })])]),
+  const tools = [
+    queue.closed ? node('button', { type: 'button', class: 'link', text: 'open again', on: { click: () => reopen(queue) } })
+      : node('button', { type: 'button', class: 'link', text: answered(queue) ? 'close…' : 'delete…', 'aria-label': `Close ${queue.name}`, on: { click: () => { asking = asking === queue.id ? '' : queue.id; draw(view); root.querySelector('.queue .note.row .btn')?.focus(); } } }),
+    answered(queue) > 0 && node('button', { type: 'button', class: 'btn', text: 'Agreement', title: 'What these answers say of the AI', on: { click: () => trigger('agree', { queue: queue.id }) } }),
+    !queue.closed && node('button', { type: 'button', class: 'btn', text: 'Rate here', title: `As ${view.me}, blinded by this page only`, on: { click: () => window.dispatchEvent(new CustomEvent('cw-rate', { detail: queue.id })) } })];
+  return node('article', { class: `queue ${queue.id === fresh ? 'fresh' : ''} ${queue.closed ? 'closed' : ''}`, 'data-queue': queue.id, 'aria-label': queue.name }, [
+    node('header', {}, [node('h3', { text: queue.name }), queue.closed && node('span', { class: 'tag', text: 'closed' }), node('span', { class: 'tools' }, tools.filter(Boolean))].filter(Boolean)),
+    sure(queue),
     node('p', { class: 'meta', text: facts.filter(Boolean).join(' · ') }),
     queue.raters.length > 0 && node('div', { class: 'scroll' }, [node('table', {}, [node('thead', { class: 'cw-hidden' }, [node('tr', {}, ['rater', 'progress', 'skipped', 'median time', 'repeats', 'link', ''].map((text) => node('th', { scope: 'col', text })))]),
       node('tbody', {}, queue.raters.map((one) => person(queue, one)))])]),
-    once(queue), inviting(queue)].filter(Boolean));
+    once(queue), !queue.closed && inviting(queue)].filter(Boolean));
 }
 
 const EMPTY = {
@@ -101,7 +126,9 @@ function draw(found) {
     list.replaceChildren(node('div', { class: 'empty' }, [node('h3', { text: heading }), node('p', { text })]));
     return;
   }
-  list.replaceChildren(...view.queues.map(card), ...(view.invites ? [] : [node('div', { class: 'note' }, [
+  const [open, closed] = [view.queues.filter((one) => !one.closed), view.queues.filter((one) => one.closed)];
+  const shut = list.querySelector('details.shut')?.open ?? !open.length;
+  list.replaceChildren(...open.map(card), ...(closed.length ? [node('details', { class: 'shut', open: shut }, [node('summary', { text: plural(closed.length, 'closed queue') }), node('div', { class: 'list' }, closed.map(card))])] : []), ...(view.invites ? [] : [node('div', { class: 'note' }, [
     node('b', { text: 'Raters are invited to a page with a login. ' }), 'Without one they could open this page and look up what the AI said. Start it so: ',
     node('code', { text: 'python app.py --auth user:password' }), '. You can rate here yourself; those labels say that only the page kept the AI\'s answers from you.'])]));
 }
@@ -109,5 +136,6 @@ function draw(found) {
 start((value) => { if (value?.drawn) { fresh = value.drawn; link = null; } refresh(); });
 trigger('shown', {});
 window.addEventListener('cw-rated', refresh);
+window.addEventListener('cw-agree', (event) => trigger('agree', { queue: event.detail }));
 // While somebody looks, others may be rating.
 setInterval(() => { if (root.offsetParent && !document.hidden && !document.querySelector('dialog[open]')) refresh(); }, 5000);

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import gradio as gr
+
 from cai_app.workbench import Workbench
 from components.replies import text
-from components.shared import person, role
+from components.shared import person, role, text_of
 
 
 def overview(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any]:
@@ -33,6 +35,24 @@ def revoke(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, A
     """Take a link back, and the list as it is now."""
     workbench.spotchecks.revoke(text(asked, "queue"), text(asked, "rater"))
     return overview(workbench, asked, who)
+
+
+def close(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any]:
+    """Serve a queue to nobody; one without answers is deleted. The list as it is now."""
+    workbench.spotchecks.close(text(asked, "queue"))
+    return overview(workbench, asked, who)
+
+
+def reopen(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any]:
+    """Serve a closed queue again. The list as it is now."""
+    workbench.spotchecks.reopen(text(asked, "queue"))
+    return overview(workbench, asked, who)
+
+
+def agree(workbench: Workbench, event: gr.EventData) -> tuple[Any, ...]:
+    """The Agreement tab on a queue: its AI and everybody who rated it, no condition left over from
+    before; the open tab. In the order of that tab's fields, the width aside."""
+    return "", [], text_of(event, "queue", 100), "", "", gr.update(selected="agreement")
 
 
 def percent(share: float) -> str:

@@ -8,7 +8,7 @@ from cai_app import agreement
 from cai_app.records import Rater
 from cai_app.records.report import BesideFigure
 from cai_app.workbench.audit.choosing import Chosen
-from cai_app.workbench.audit.matched import Matched, differs
+from cai_app.workbench.audit.matched import Bools, Matched, differs
 
 if TYPE_CHECKING:
     from cai_app.store import Store
@@ -19,21 +19,26 @@ MOST = 12
 def beside(store: "Store", chosen: Chosen, found: Matched) -> tuple[BesideFigure, ...]:
     """Other AI raters (constitution versions too), preference models and rules, the one with most
     answers in common first; who shares none is left out."""
-    rows, place = np.unique(found.row, return_inverse=True)
-    if not len(rows):
+    if not len(found.row):
         return ()
-    figures = [
-        _beside(store, one, found, rows, place.reshape(-1)) for one in chosen.others[: 2 * MOST]
-    ]
+    figures = [_beside(store, one, found) for one in chosen.others[: 2 * MOST]]
     shown = sorted((one for one in figures if one.n), key=lambda one: -one.n)
     return tuple(shown[:MOST])
 
 
-def _beside(
-    store: "Store", rater: Rater, found: Matched, rows: agreement.Ints, place: agreement.Ints
-) -> BesideFigure:
+def _beside(store: "Store", rater: Rater, found: Matched) -> BesideFigure:
+    kept, score = said_of(store, rater, found)
+    made = agreement.rate(score, found.weights[kept], agreement.codes(found.clusters[kept]))
+    return BesideFigure(rater=rater, n=made.n, agreement=made.value, ci=made.ci)
+
+
+def said_of(store: "Store", rater: Rater, found: Matched) -> tuple[Bools, agreement.Floats]:
+    """At which answers of people this rater can be held against them, and how far they agree
+    there: 1, 0, or half for a tie of one of them."""
     from cai_app.store import audit
 
+    rows, where = np.unique(found.row, return_inverse=True)
+    place = where.reshape(-1)
     said = audit.said(store, rater.id, list(found.pool.comparison[rows]), found.kind)
     p = np.full(len(rows), np.nan)
     p[said.row] = said.p
@@ -49,6 +54,4 @@ def _beside(
         count=len(place),
     )
     kept = same & np.isfinite(p[place])
-    score = agreement.scores(found.human[kept], agreement.hard(p[place][kept]))
-    made = agreement.rate(score, found.weights[kept], agreement.codes(found.clusters[kept]))
-    return BesideFigure(rater=rater, n=made.n, agreement=made.value, ci=made.ci)
+    return kept, agreement.scores(found.human[kept], agreement.hard(p[place][kept]))

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 
 from cai_app.errors import InputError
 from cai_app.records import Comparison, Invite, Queue, Rater, Record, Response
+from cai_app.workbench.audit.against import preference_models
 from cai_app.workbench.audit.choosing import choose_ai
 from cai_app.workbench.audit.desk import Desk, Seat
 from cai_app.workbench.audit.drawing import QueuePlan, draw, plan
@@ -53,6 +54,8 @@ class QueueState(Record):
     drawn: int
     low: float
     high: float
+    pm: str | None
+    closed: bool
     raters: tuple[Person, ...]
 
 
@@ -116,8 +119,10 @@ class Spotchecks:
         """Every queue, the newest first."""
         store, now = self._store(), datetime.now(UTC)
         sizes, queues = store.queues.sizes(), store.queues.all()
+        closed = store.queues.closed()
+        named = {id for one in queues for id in (one.ai, one.pm) if id}
         with store.db.cursor() as cursor:
-            raters = store.labels.raters.read(cursor, sorted({one.ai for one in queues}))
+            raters = store.labels.raters.read(cursor, sorted(named))
         return [
             QueueState(
                 **one.model_dump(include={"name", "rule", "source", "reveal", "overlap",
@@ -126,10 +131,28 @@ class Spotchecks:
                 id=one.id,
                 ai=_name(raters.get(one.ai)),
                 ai_id=one.ai,
+                pm=_name(raters.get(one.pm)) if one.pm else None,
+                closed=one.id in closed,
                 raters=tuple(self._people(store, one, now)),
             )
             for one in queues
         ]  # fmt: skip
+
+    def preference_models(self) -> list[tuple[str, str]]:
+        """Id and name of every preference model that has scored pairs, most pairs first."""
+        return [(one.id, _name(one)) for one in preference_models(self._store())]
+
+    def close(self, queue: str) -> bool:
+        """Close a queue, so that it is served to nobody; whether it is kept. What was answered
+        stays, and so does its queue, which can be opened again; one without answers is deleted,
+        its links with it. Raises InputError where there is no such queue."""
+        self._check_may_keep()
+        return self._store().queues.close(self._queue(queue).id)
+
+    def reopen(self, queue: str) -> None:
+        """Serve a closed queue again. Raises InputError where there is no such queue."""
+        self._check_may_keep()
+        self._store().queues.reopen(self._queue(queue).id)
 
     def _people(self, store: "Store", queue: Queue, now: datetime) -> list[Person]:
         invites = {one.rater: one for one in store.invites.of(queue.id)}

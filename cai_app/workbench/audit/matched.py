@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from cai_app.store.audit import PoolColumns
 
 Bools = np.typing.NDArray[np.bool_]
-DIMENSIONS = ("principle", "source", "confidence", "length", "question", "model")
+DIMENSIONS = (
+    "principle", "constitution", "source", "confidence", "length", "question", "model",
+)  # fmt: skip
 _MOST_PRINCIPLES = 17
 _CONDITION = re.compile(r"\s*(\w+)\s*(>=|<=|!=|=|>|<)\s*(.+?)\s*")
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -197,6 +199,8 @@ def _holds(found: Matched, name: str, sign: str, text: str) -> Bools:
         except ValueError:
             raise InputError(f"--slice: {name} is compared with a number, not {text!r}") from None
         return np.asarray(held, dtype=bool)
+    if name == "constitution":
+        raise InputError("--slice: a rater has one constitution; name another --ai instead")
     shown = names(found, name)
     if sign not in ("=", "!="):
         raise InputError(f"--slice: {name} is a name; compare it with = or !=")

@@ -53,10 +53,12 @@ class Revealed(Record):
 
 class Look(NamedTuple):
     """What the store held at one moment: everybody's answers that count, the oldest first, as rows
-    of `latest_answers`, and where this rater has seen what the AI says of which comparisons."""
+    of `latest_answers`, and where this rater has seen what the AI says of which comparisons. A
+    `closed` queue is at its end for everybody."""
 
     rows: list[dict[str, Any]]
     seen: dict[str, set[str | None]]
+    closed: bool = False
 
 
 class Rating:
@@ -89,11 +91,17 @@ class Rating:
     def look(self) -> Look:
         """What the store holds now. Whoever asks several things passes one look to all of them."""
         queues = self.store.queues
-        return Look(queues.answers(self.queue.id), queues.revealed(self.rater.id))
+        return Look(
+            queues.answers(self.queue.id),
+            queues.revealed(self.rater.id),
+            self.queue.id in queues.closed(),
+        )
 
     def upcoming(self, count: int, look: Look | None = None) -> list[spotcheck.Next]:
         """The next rows, each as if those before it had been answered."""
-        rows, seen = look = look or self.look()
+        rows, seen, closed = look = look or self.look()
+        if closed:
+            return []
         own = self.mine(look)
         mine = [row["comparison"] for row in own if not row["repeat"]]
         repeated = {row["comparison"] for row in own if row["repeat"] or row["answer"] == "skip"}
@@ -233,7 +241,7 @@ class Rating:
 
     def progress(self, look: Look | None = None) -> Progress:
         """How far this rater is."""
-        rows, _ = look = look or self.look()
+        rows, _, closed = look = look or self.look()
         own = self.mine(look)
         once = {row["comparison"]: row for row in own if not row["repeat"]}
         twice = {row["comparison"]: row for row in own if row["repeat"]}
@@ -248,7 +256,7 @@ class Rating:
         return Progress(
             answered=len(once) - skipped,
             skipped=skipped,
-            left=sum(self._open(id, once, others) for id in self.order),
+            left=0 if closed else sum(self._open(id, once, others) for id in self.order),
             repeats=count,
             repeat_rate=rate,
             median_lead_ms=float(leads[len(leads) // 2]) if leads else None,

@@ -29,11 +29,13 @@ from cai_app.workbench.audit.matched import (
     pooled,
 )
 from cai_app.workbench.audit.over_pool import corrected, needed
+from cai_app.workbench.audit.versions import DIMENSION as VERSIONS
+from cai_app.workbench.audit.versions import versions
 
 if TYPE_CHECKING:
     from cai_app.store import Store
 
-_SHOWN = ("principle", "source", "confidence", "length")
+_SHOWN = ("principle", VERSIONS, "source", "confidence", "length")
 
 
 class Core(NamedTuple):
@@ -47,6 +49,7 @@ class Core(NamedTuple):
     beside: tuple[BesideFigure, ...]
     confusion: tuple[CellFigure, ...]
     skips: Skips | None
+    versions: tuple[SliceFigure, ...]
 
 
 def audit(store: "Store", asked: AuditOptions) -> AuditReport:
@@ -78,6 +81,7 @@ def computed(store: "Store", asked: AuditOptions, chosen: Chosen, matched: Match
         beside=beside(store, chosen, found),
         confusion=cells(found, sides),
         skips=_skips(store, chosen, found),
+        versions=versions(store, chosen, found),
     )
 
 
@@ -105,7 +109,11 @@ def reported(asked: AuditOptions, chosen: Chosen, core: Core) -> AuditReport:
         intervals={name: one.ci for name, one in values.items() if one.ci is not None},
         unweighted_ci=values["unweighted"].ci,
         calibration=core.bins,
-        slices=tuple(one for name in ([by] if by else _SHOWN) for one in _slices(found, name)),
+        slices=tuple(
+            one
+            for name in ([by] if by else _SHOWN)
+            for one in (core.versions if name == VERSIONS else _slices(found, name))
+        ),
         beside=core.beside,
         confusion=core.confusion,
         sides=core.sides.names,
