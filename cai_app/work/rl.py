@@ -29,7 +29,7 @@ from cai_app.work.one_base import OneBase, Written, of_run
 from cai_app.work.pm_fit import as_json
 from cai_app.work.program import main
 from cai_app.work.progress import Paused, Run, Stopped
-from cai_app.work.rl_look import Looked, Scorer, compared, judged, look
+from cai_app.work.rl_look import Looked, Scorer, compared, gained, judged, look
 from cai_app.work.training.base import Opened
 from cai_app.work.training.finishing import card_facts, complete
 from cai_app.work.training.processes import gathered, join, wait, world
@@ -318,18 +318,26 @@ class Job:
         files.replace(folder / trained.FACTS, as_json(facts), durable=False)
 
     def finish(self, unseen: Sequence[Asked]) -> None:
-        """Compare start and end on requests that nobody trained on, and write the adapter."""
-        numbers: dict[str, float] = {}
+        """Compare start and end on prompts that nobody trained on, and write the adapter."""
+        self.run.set(note="comparing the start policy with the final one on unseen prompts")
+        asked = [prompt for prompt, _ in self.fixed]
+        texts = [
+            [one.text for one in self._write(key, self.fixed)] for key in (self.start, self.policy)
+        ]
+        scorers = {"held_out_pm": self.pm} | ({"test_pm": self.test} if self.test else {})
+        measured = gained(self.base, asked, *texts, scorers)
         if unseen:
             before, after = (
                 [judged(task, one.text) for (_, task), one in zip(unseen, written, strict=True)]
                 for written in (self._write(self.start, unseen), self._write(self.policy, unseen))
             )
-            measured = compared(unseen, before, after)
-            files.replace(self.run.path / MEASURED, as_json(measured))
-            for name, row in measured.items():
-                if row["value"] is not None:
-                    numbers[f"final_{name}"] = row["value"]
+            measured |= compared(unseen, before, after)
+        files.replace(self.run.path / MEASURED, as_json(measured))
+        numbers = {
+            f"final_{name}": row["value"]
+            for name, row in measured.items()
+            if row["value"] is not None
+        }
         last: dict[str, float] = {}
         for row in files.read_rows(self.run.path / METRICS)[0]:
             last |= {k: v for k, v in row.items() if k not in ("step", "time") and v is not None}

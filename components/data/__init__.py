@@ -25,6 +25,7 @@ class Tab(NamedTuple):
     reader: gr.HTML
     fields: dict[str, Component]
     run: gr.Button
+    labeller: gr.Dropdown
 
 
 def build(workbench: Workbench) -> Tab:
@@ -51,7 +52,7 @@ def build(workbench: Workbench) -> Tab:
     doing.do.change(lambda chosen: gr.update(visible=chosen == "import"), doing.do, beside, **QUIET)
     _wire_form(workbench, doing.fields, doing.upload, doing.run, doing.plan)
     _wire_rows(workbench, table, console, reader, doing.plan)
-    return Tab(reader, doing.fields, doing.run)
+    return Tab(reader, doing.fields, doing.run, doing.labeller)
 
 
 class _Doing(NamedTuple):
@@ -61,6 +62,7 @@ class _Doing(NamedTuple):
     run: gr.Button
     plan: gr.HTML
     bringing: forms.Brought
+    labeller: gr.Dropdown
 
 
 def _doing(workbench: Workbench) -> _Doing:
@@ -82,7 +84,7 @@ def _doing(workbench: Workbench) -> _Doing:
             )
         plan = forms.plan_part()
     with gr.Column(visible=False, **column) as label:
-        forms.label_form(workbench)
+        labeller = forms.label_form(workbench)
     with gr.Column(visible=False, **column) as bring:
         bringing = forms.import_form(workbench)
     with gr.Column(visible=False, **column) as export:
@@ -92,7 +94,7 @@ def _doing(workbench: Workbench) -> _Doing:
                         ("write", "label", "import", "export")],
         do, [write, label, bring, export], **QUIET,
     )  # fmt: skip
-    return _Doing(do, fields, upload, run, plan, bringing)
+    return _Doing(do, fields, upload, run, plan, bringing, labeller)
 
 
 def _form(workbench: Workbench) -> tuple[dict[str, Component], gr.UploadButton]:

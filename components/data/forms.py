@@ -37,8 +37,8 @@ def _button(workbench: Workbench, text: str, id: str) -> gr.Button:
     )
 
 
-def label_form(workbench: Workbench) -> None:
-    """Comparisons judged by the thousand, as a run."""
+def label_form(workbench: Workbench) -> gr.Dropdown:
+    """Comparisons judged by the thousand, as a run; the dropdown of its model."""
     usual = LabelOptions()
     source = gr.Dropdown(
         [("the built-in pairs", BUILT_IN)], value=BUILT_IN, allow_custom_value=True,
@@ -75,6 +75,7 @@ def label_form(workbench: Workbench) -> None:
         guard(labelling.timed, workbench, action="run"), values, plan, **QUIET
     ).then(lambda: gr.update(value="Estimate the time", interactive=True), None, dry, **QUIET)
     run.click(guard(labelling.start, workbench, action="write"), values, plan, **QUIET)
+    return model
 
 
 def import_form(workbench: Workbench) -> Brought:

@@ -208,4 +208,4 @@ window.addEventListener('cw-train-kind', (event) => {
 });
 window.addEventListener('cw-train-begin', (event) => trigger('begin', { name: event.detail }));
 window.addEventListener('cw-train-started', (event) => { opened = event.detail; detail.reset(); stamp = ''; dropped.clear(); tick(); });
-window.addEventListener('cw-run-done', () => { stamp = ''; trigger('grown', {}); tick(); });
+window.addEventListener('cw-run-done', () => { stamp = ''; tick(); });

@@ -19,27 +19,30 @@ Row = dict[str, Any]
 
 def gather_pairs(options: PreferenceOptions, sources: Sources) -> Gathered:
     """Rows of `prompt`, `a`, `b`, `p` (raw, of each order too) and `kind`: ai, helpful, or checked
-    (what people say of AI-labelled pairs: to be measured against, never learned)."""
+    (what people say of AI-labelled pairs: to be measured against, never learned). A source that is
+    not learned comes along where there is one: its held-out pairs give the cross-accuracy."""
     rows: list[Row] = []
     provenance: dict[str, str] = {}
     rejected: dict[str, int] = {}
-    wanted = {
-        "ai": ("ai", "both"),
-        "helpful": ("helpful", "both"),
-    }
-    if options.labels in wanted["ai"]:
-        found, versions = _judged(options, sources, rejected)
+    learned = ("ai", "helpful") if options.labels == "both" else (options.labels,)
+    for kind in sorted(("ai", "helpful"), key=lambda one: one not in learned):
+        aside = "" if kind in learned else ", tested on only"
+        try:
+            if kind == "ai":
+                found, versions = _judged(options, sources, {} if aside else rejected)
+                provenance["constitutions"] = ", ".join(versions)
+                provenance["labels"] = (options.source or "every AI label of the store") + aside
+            else:
+                found, by = _helpful(options, sources)
+                provenance["helpful"] = by + aside
+        except InputError:
+            if kind in learned:
+                raise
+            continue
         rows += found
-        provenance["constitutions"] = ", ".join(versions)
-        provenance["labels"] = options.source or "every AI label of the store"
-    if options.labels in wanted["helpful"]:
-        found, by = _helpful(options, sources)
-        rows += found
-        provenance["helpful"] = by
     policy = policy_of(options, sources.settings)
     counts = Counter(row["kind"] for row in rows)
-    learned = [n for n in (counts["ai"], counts["helpful"]) if n]
-    most = min(options.limit or _MOST, sum(learned))
+    most = min(options.limit or _MOST, sum(counts[kind] for kind in learned))
     return Gathered(
         inputs={ROWS: lines(rows)},
         rows=most,
