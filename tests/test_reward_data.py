@@ -104,8 +104,9 @@ def test_people_on_the_same_pairs_are_measured_against_and_not_learned(
     store.labels.add(
         [*(label(one, rater(), 0.9) for one in pairs), label(pairs[0], person, 1.0, orders=False)]
     )
-    kinds = [row["kind"] for row in rows_of(gathered(sources, labels="ai"))]
-    assert sorted(kinds) == ["ai", "ai", "ai", "checked"]
+    found = gathered(sources, labels="ai")
+    kinds = [row["kind"] for row in rows_of(found)]
+    assert kinds[:4] == ["ai", "ai", "ai", "checked"] and found.rows == 3
 
 
 def test_without_ai_labels_it_says_how_to_make_some(sources: Sources) -> None:

@@ -45,16 +45,15 @@ const measure = (() => {
   function scored(found, options, title) {
     const learned = (name) => !SOURCES[name][1] || options.labels === 'both' || options.labels === SOURCES[name][1];
     const known = Object.keys(SOURCES).filter((name) => found[name]);
-    const said = (one) => (one.value === null ? 'no clear pair' : `${share(one.value)} (${between(one, share)}, n ${one.n})`);
-    const told = known.map((name) => { const one = found[name], tried = one.calibration;
-      return node('tr', { class: one.accuracy.n < FEW_ROWS ? 'few' : '' }, [cell([SOURCES[name][0], !learned(name) && node('span', { class: 'meta', text: 'not learned: cross-accuracy' })]), cell([dotOn(one.accuracy, 0, 1, 0.5, share)]), cell([share(one.accuracy.value)], 'n'), cell([between(one.accuracy, share)], 'n'), cell([String(one.accuracy.n)], 'n'), cell([said(one.clear)], 'n'), cell([few(one.excess)], 'n'),
-        cell([tried.unscored ?? `${share(tried.before.ece)} → ${share(tried.after.ece)} at T = ${few(tried.temperature)}`], 'n')]); });
+    const rate = (one) => cell([share(one.value), node('span', { class: 'meta', text: between(one, share) })], 'n');
+    const told = known.map((name) => { const one = found[name];
+      return node('tr', { class: one.accuracy.n < FEW_ROWS ? 'few' : '' }, [cell([SOURCES[name][0], !learned(name) && node('span', { class: 'meta', text: 'not learned: cross-accuracy' })]), cell([dotOn(one.accuracy, 0, 1, 0.5, share)]), rate(one.accuracy), cell([String(one.accuracy.n)], 'n'), rate(one.clear), cell([String(one.clear.n)], 'n'), cell([few(one.excess)], 'n')]); });
     const left = Object.entries(found.left_out ?? {}).map(([why, n]) => `${n} ${why}`).join(', ');
     const against = known.filter((name) => !learned(name) && found[name].accuracy.value !== null && found[name].accuracy.ci?.[1] < 0.5);
     return node('section', {}, [title && node('h3', { text: title }),
       node('p', { class: 'meta', text: `Trained on ${found.pairs.toLocaleString('en')} pairs${left ? `; left out: ${left}` : ''}. All below is measured on prompts that it has not seen; the dashed line is chance.${found.scale ? ` Scores of ${found.scale.policy} have mean ${few(found.scale.mean)} and spread ${few(found.scale.std)} (n ${found.scale.n}), by which RL standardises them.` : ''}` }),
       against.length > 0 && node('p', { class: 'note warn', text: `Below chance on ${against.map((name) => SOURCES[name][0]).join(' and ')}: what it learned and these labels pull in different directions, so a policy that gains on it loses there.` }),
-      node('div', { class: 'scroll' }, [node('table', { class: 'measures' }, [heads([['tested on'], ['accuracy, 0 to 100 %', 'wide'], ['', 'n'], ['95 % interval', 'n'], ['n', 'n'], ['on clear pairs', 'n'], ['loss above entropy', 'n'], ['calibration error before → after', 'n']]), node('tbody', {}, told)])]),
+      node('div', { class: 'scroll' }, [node('table', { class: 'measures' }, [heads([['tested on'], ['from 0 to 100 %', 'wide'], ['accuracy', 'n'], ['n', 'n'], ['on clear pairs', 'n'], ['n', 'n'], ['loss above entropy', 'n']]), node('tbody', {}, told)])]),
       node('h3', { text: 'Calibration' }), node('p', { class: 'meta legend' }, ['A score difference promises a chance. ', node('i', { class: 'key before' }), 'as trained  ', node('i', { class: 'key after' }), 'after one temperature, fitted on the other half of the prompts. On the diagonal, it keeps its promises.']),
       node('div', { class: 'plots calibrations' }, known.filter((name) => found[name].calibration.before).map((name) => reliability(SOURCES[name][0], found[name].calibration, learned(name))))].filter(Boolean));
   }

@@ -14,6 +14,9 @@ from cai_app.workbench.training.labels import REFERENCE, ai_rows, helpful_rows
 PROMPTS = "inputs.prompts.jsonl"
 WORLD = "world"
 _MOST = 20_000  # rows of a source that are looked at
+_OF_MOST = 0.4  # of answer_tokens, how long an answer is by rule of thumb
+_PROMPT = 16  # tokens, likewise
+_AT_THE_END = 40  # batches written to compare start and end
 Row = dict[str, Any]
 
 
@@ -136,17 +139,24 @@ def gather_prompts(options: RlOptions, sources: Sources) -> Gathered:
     provenance = {"prompts": options.prompts, "pm": options.pm, "test_pm": test}
     for name in {options.pm, test} - {"none"}:
         provenance[f"pm_hash {name}"] = folders.adapter_hash(_reward(options, settings, name))
-    longest = max(texts, key=len) + " word" * options.answer_tokens
-    steps = options.max_steps or 1
+    longest = max(texts, key=len) + " the" * options.answer_tokens
+    responses = (options.max_steps or 1) * options.batch
+    usual = round(_OF_MOST * options.answer_tokens)
     return Gathered(
         inputs=inputs,
-        rows=2 * steps * options.batch,
-        counts={"responses": steps * options.batch},
+        rows=responses,
+        counts={"responses": responses},
         texts=[longest],
         rejected={},
         provenance=provenance,
-        passes=3.0,  # written, held against the start policy, scored
+        passes=1 + 2 / 3,  # learned from; held against the start policy; scored
+        tokens=responses * (_PROMPT + usual),
+        written=lambda steps: usual * (steps + 2 * _looks(options, steps) + _AT_THE_END),
     )
+
+
+def _looks(options: RlOptions, steps: int) -> int:
+    return 1 + (steps // options.sample_every if options.sample_every else 0)
 
 
 def _reward(options: RlOptions, settings: Settings, name: str) -> Any:
