@@ -23,9 +23,9 @@ from cai_app.commands.output import from_caller, only_json, parsed
 from cai_app.errors import CaiError
 from cai_app.records import GenerateOptions, LabelOptions, RunInfo
 from cai_app.workbench import Workbench, training
+from cai_app.workbench.exchange import DEMO
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
-DEMO = "demo.parquet"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cai_app.workbench import Workbench
+from components.demo import load_demo
 from components.replies import answering
 from components.shared import guard, offered_models
 from components.train import asking, following
@@ -44,7 +45,7 @@ def build(workbench: Workbench) -> Tab:
     ]
     board_server = [
         *(answering(one, workbench, action="look") for one in reads),
-        answering(following.act, workbench, action="write"),
+        *(answering(one, workbench, action="write") for one in (following.act, load_demo)),
     ]
     with gr.Column(elem_classes=["cw-section", "cw-train"]):
         title("Train", SENTENCE)

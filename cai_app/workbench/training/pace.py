@@ -24,8 +24,9 @@ LAUNCH = 10.0  # seconds: a process, its libraries, the weights
 _OPERATIONS = {False: 7e10, True: 4e13}
 _LAYER = {False: 1.5e-3, True: 4e-4}
 _COMPARED = 20  # runs looked at
+# Options that decide how long a step takes.
 _LIKE = ("backend", "batch", "micro_batch", "rank", "max_tokens", "samples", "answer_tokens",
-         "fixed", "sample_every", "prompts")  # options that decide how long a step takes  # fmt: skip
+         "fixed", "sample_every", "prompts")  # fmt: skip
 
 
 def rule(options: TrainOptions, settings: Settings, *, tokens: float, written: float) -> float:
@@ -45,9 +46,9 @@ def seconds(
     ratios: list[float] = []
     for info in _ended(settings)[:_COMPARED]:
         config = jobs.config(Path(info.path))
-        if info.kind == kind and _alike(config.options, options):
-            if (found := _of_steps(info, steps)) is not None:
-                return found, f"run {info.id}"
+        alike = info.kind == kind and _alike(config.options, options)
+        if alike and (found := _of_steps(info, steps)) is not None:
+            return found, f"run {info.id}"
         if config.expected and config.options.get("backend") == options.backend:
             ratios.append(((info.ended or 0) - (info.started or 0)) / config.expected)
     if ratios:
