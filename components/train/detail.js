@@ -4,7 +4,7 @@ const detail = (() => {
   const PANES = [['measured', 'Measured'], ['samples', 'Answers by step'], ['log', 'Log'], ['command', 'Command and settings'], ['card', 'Card'], ['lineage', 'Lineage']];
   const MOST_LOG = 200000;
   let pane = 'samples', shownFor = '', asking = '', logTo = null, samplesPlace = { offset: 0, mark: '' };
-  let steps = [], step = null, follow = true, rowsByStep = new Map();
+  let steps = [], step = null, follow = true, rowsByStep = new Map(), grams = new Map();
   const name = node('h3'), state = node('span', { class: 'tag' }), figures = node('p', { class: 'meta figures' }), why = node('p', { class: 'why', role: 'status' });
   const sure = node('span', { class: 'sure', role: 'alert' });
   const buttons = {
@@ -77,7 +77,8 @@ const detail = (() => {
     const first = new Map((rowsByStep.get(steps[0]) ?? []).map((row) => [row.prompt, row]));
     const numbers = (row) => Object.entries(row?.numbers ?? {}).slice(0, 4).map(([key, value]) => `${spoken(key)} ${few(value)}`).join(' · ');
     const side = (title, row, look) => node('div', { class: `side ${look}` }, [node('header', {}, [node('b', { text: title }), node('span', { class: 'meta', text: numbers(row) }), ...(row?.flags ?? []).map((flag) => node('span', { class: 'tag', text: flag.replaceAll('_', ' ') }))]), node('p', { text: row ? row.text.trim() || '(nothing)' : 'not asked then' })]);
-    answers.replaceChildren(...(rowsByStep.get(step) ?? []).map((row) => node('article', {}, [node('p', { class: 'asked', text: row.prompt }),
+    const repeated = grams.get(step) ?? [];
+    answers.replaceChildren(...(repeated.length ? [node('p', { class: 'meta' }, ['Said again and again, share of all answers: ', ...repeated.map(([gram, part], n) => node('span', {}, [`${n ? ' · ' : ''}“${gram}” ${Math.round(100 * part)} %`]))])] : []), ...(rowsByStep.get(step) ?? []).map((row) => node('article', {}, [node('p', { class: 'asked', text: row.prompt }),
       node('div', { class: 'pair' }, [side(steps[0] === 0 ? 'Start policy' : `Step ${steps[0]}`, first.get(row.prompt), 'before'), ...(step === steps[0] ? [] : [side(`Step ${step}`, row, 'after')])])])));
   }
   function drawLog(part) {
@@ -108,7 +109,7 @@ const detail = (() => {
   }
   show(pane);
   return {
-    reset() { logTo = null; samplesPlace = { offset: 0, mark: '' }; steps = []; step = null; follow = true; rowsByStep = new Map(); asking = ''; shownFor = ''; log.textContent = ''; drawSure(); drawSamples(); drawHead(); show(pane); },
+    reset() { logTo = null; samplesPlace = { offset: 0, mark: '' }; steps = []; step = null; follow = true; rowsByStep = new Map(); grams = new Map(); asking = ''; shownFor = ''; log.textContent = ''; drawSure(); drawSamples(); drawHead(); show(pane); },
     place: () => ({ samples: samplesPlace, log: logTo }),
     take(said) {
       drawHead();
@@ -116,6 +117,7 @@ const detail = (() => {
       if (!said.samples) return;
       if (said.samples.anew) { if (!said.samples.rows.length && !steps.length) { samplesPlace = said.samples.place; return; } rowsByStep = new Map(); }
       for (const row of said.samples.rows) { const known = rowsByStep.get(row.step) ?? []; rowsByStep.set(row.step, [...known.filter((one) => one.prompt !== row.prompt), row]); }
+      for (const [at, found] of Object.entries(said.samples.grams ?? {})) grams.set(Number(at), found);
       samplesPlace = said.samples.place;
       if (!said.samples.rows.length && !said.samples.anew) return;
       steps = [...rowsByStep.keys()].sort((a, b) => a - b);

@@ -34,6 +34,7 @@ def gather_pairs(options: PreferenceOptions, sources: Sources) -> Gathered:
             if kind == "ai":
                 found, versions = _judged(options, sources, {} if aside else rejected)
                 provenance["constitutions"] = ", ".join(versions)
+                provenance["labelled_by"] = _labellers(found, sources)
                 provenance["labels"] = (options.source or "every AI label of the store") + aside
             else:
                 found, by = _helpful(options, sources)
@@ -85,6 +86,18 @@ def _judged(
         one.model_dump(exclude={"kind"}) | {"kind": "checked"} for one in people if one.id in known
     ]
     return rows + checked, versions
+
+
+def _labellers(rows: list[Row], sources: Sources) -> str:
+    """Which models gave the AI labels, with the hash of each adapter and what they were shown."""
+    here = {row.get("rater") for row in rows}
+    told = [
+        f"{one.backend} ({one.adapter_hash or 'no adapter'}, {one.few_shot}-shot"
+        f"{', chain of thought' if one.cot else ''})"
+        for one in sources.store().labels.raters.all()
+        if one.id in here and one.kind == "ai"
+    ]
+    return ", ".join(sorted(told))
 
 
 def _helpful(options: PreferenceOptions, sources: Sources) -> tuple[list[Row], str]:
