@@ -118,7 +118,7 @@ async function load() {
   for (const name of Object.keys(values())) if (!known.has(name)) delete values()[name];
   draw(); changed();
 }
-function choose(next) { if (next === kind && form) return; kind = next; form = null; planned = null; keep(); load(); }
+function choose(next) { if (next === kind && form) return; kind = next; form = null; planned = null; asking += 1; keep(); draw(); drawPlan(); load(); } // what is on its way for the kind before is not shown under this one
 async function fill(run) {
   let found;
   try { found = await ask('from_run', { run }); } catch (error) { setText(note, error.message); setShown(note, true); return; }

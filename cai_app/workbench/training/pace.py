@@ -26,7 +26,7 @@ _LAYER = {False: 1.5e-3, True: 4e-4}
 _COMPARED = 20  # runs looked at
 # Options that decide how long a step takes.
 _LIKE = ("backend", "batch", "micro_batch", "rank", "max_tokens", "samples", "answer_tokens",
-         "fixed", "sample_every", "prompts")  # fmt: skip
+         "prompts")  # fmt: skip
 
 
 def rule(options: TrainOptions, settings: Settings, *, tokens: float, written: float) -> float:
