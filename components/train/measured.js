@@ -34,7 +34,7 @@ const measure = (() => {
     const most = Math.max(1, ...found.before.bins.map((bin) => bin.n), ...found.after.bins.map((bin) => bin.n));
     const draw = (bins, look) => { const there = bins.filter((bin) => bin.promised !== null && bin.rate !== null); return [shape('path', { d: there.map((bin, n) => `${n ? 'L' : 'M'}${x(bin.promised).toFixed(1)} ${y(bin.rate).toFixed(1)}`).join(''), class: look }), ...there.map((bin) => { const dot = shape('circle', { cx: x(bin.promised), cy: y(bin.rate), r: (2 + 4.5 * Math.sqrt(bin.n / most)).toFixed(1), class: `${look} dot` }); const said = shape('title'); said.textContent = `promised ${share(bin.promised)}, labels say ${share(bin.rate)}, n ${bin.n}`; dot.append(said); return dot; })]; };
     const label = `${title}: calibration error ${share(found.before.ece)} before, ${share(found.after.ece)} after, n ${found.n}`;
-    return node('figure', { class: 'plot calibration' }, [node('figcaption', {}, [node('b', { text: title }), node('span', { class: 'meta', text: learned ? 'learned from' : 'tested on only' })]),
+    return node('figure', { class: 'plot calibration' }, [node('figcaption', {}, [node('b', { text: title }), node('span', { class: 'meta', text: learned ? 'held-out pairs of what it learned' : 'never learned' })]),
       shape('svg', { viewBox: `0 0 ${size + pad + 12} ${size + 44}`, role: 'img', 'aria-label': label }, [
         ...[0, 0.5, 1].flatMap((p) => [shape('line', { x1: x(0), x2: x(1), y1: y(p), y2: y(p), class: 'net' }), words(x(0) - 6, y(p) + 4, String(p), { 'text-anchor': 'end' }), words(x(p), y(0) + 15, String(p), { 'text-anchor': 'middle' })]),
         shape('line', { x1: x(0), y1: y(0), x2: x(1), y2: y(1), class: 'ideal' }), ...draw(found.before.bins, 'before'), ...draw(found.after.bins, 'after'),
@@ -55,7 +55,7 @@ const measure = (() => {
       against.length > 0 && node('p', { class: 'note warn', text: `Below chance on ${against.map((name) => SOURCES[name][0]).join(' and ')}: what it learned and these labels pull in different directions, so a policy that gains on it loses there.` }),
       node('div', { class: 'scroll' }, [node('table', { class: 'measures' }, [heads([['tested on'], ['from 0 to 100 %', 'wide'], ['accuracy', 'n'], ['n', 'n'], ['on clear pairs', 'n'], ['n', 'n'], ['loss above entropy', 'n']]), node('tbody', {}, told)])]),
       node('h3', { text: 'Calibration' }), node('p', { class: 'meta legend' }, ['A score difference promises a chance. ', node('i', { class: 'key before' }), 'as trained  ', node('i', { class: 'key after' }), 'after one temperature, fitted on the other half of the prompts. On the diagonal, it keeps its promises.']),
-      node('div', { class: 'plots calibrations' }, known.filter((name) => found[name].calibration.before).map((name) => reliability(SOURCES[name][0], found[name].calibration, learned(name))))].filter(Boolean));
+      node('div', { class: 'plots calibrations' }, known.filter((name) => found[name].calibration.before).map((name) => reliability(SOURCES[name][0], found[name].calibration, ['ai', 'helpful'].includes(name) && learned(name))))].filter(Boolean));
   }
 
   function gained(found) {
