@@ -100,7 +100,9 @@ def build(workbench: Workbench) -> gr.Blocks:
         data.remember(workbench, demo, browsing)
         train.send_to(workbench, training, tabs, model=writing.model, data=browsing.fields)
         models = [writing.model, *(one["model"] for one in (judging.fields, browsing.fields))]
-        train.announce(workbench, demo, training, models)
+        train.announce(
+            workbench, demo, top, [*models, browsing.doing.label["model"], editing.model]
+        )
         demo.load(guard(memory.opened_tab, workbench), None, tabs, api_visibility="private")
     return demo
 

@@ -5,6 +5,7 @@ A lock is an flock on a file: it is free the moment its process is gone, however
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import threading
@@ -96,6 +97,14 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sha256(lines: Iterable[str]) -> str:
+    """Of texts, one a line."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(f"{line}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def read_rows(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:

@@ -34,3 +34,15 @@ const caret = () => node('i', { class: 'caret', 'aria-hidden': 'true' });
 const root = element.querySelector('.cw');
 const start = (render) => { render(props.value); watch('value', () => render(props.value)); };
 const reveal = () => { if (root.getBoundingClientRect().top > window.innerHeight - 120) root.scrollIntoView({ behavior: 'smooth', block: 'start' }); };
+// Loads what ships for the first minute; everybody who shows rows then looks again.
+const demoButton = (done, look = 'btn') => {
+  const made = node('button', { type: 'button', class: look, text: 'Load the demo data', title: 'A thousand pairs of pocket’s answers with AI labels, marked as from demo; the same as: python -m cai_app import demo', on: { click: async () => {
+    made.disabled = true; made.textContent = 'Loading…';
+    const said = await server.load_demo({}).catch((error) => ({ error: error.message }));
+    made.disabled = false; made.textContent = said.error ? `${said.error} Try again` : `${said.value.added.toLocaleString('en')} labelled pairs loaded`;
+    if (said.error) return;
+    window.dispatchEvent(new CustomEvent('cw-run-done'));
+    done?.();
+  } } });
+  return made;
+};

@@ -26,9 +26,7 @@ def made(
     **status: Any,
 ) -> Path:
     """A run of this state, with its curves and samples; nothing of it was trained."""
-    # The queue is held, so that nobody starts it.
-    held = files.Lock(files.make_folder(settings.home) / "queue.lock")
-    held.take("tests")
+    lock = held(settings)
     asked = jobs.NewRun(
         kind=program,
         options={"backend": "pocket", "seed": 0, "preset": "notes", **(options or {})},
@@ -36,7 +34,7 @@ def made(
         total=STEPS,
     )
     info = jobs.start(settings, asked)
-    held.release()
+    lock.release()
     path = Path(info.path)
     rows = list(rows)
     files.append(path / "metrics.jsonl", rows)
@@ -53,6 +51,13 @@ def made(
                  "created": "2026-01-01T00:00:00Z", "versions": {"torch": "2.9"}}  # fmt: skip
         (folder / "training.json").write_text(json.dumps(facts))
     return path
+
+
+def held(settings: Settings) -> files.Lock:
+    """The queue, held, so that nobody starts what is put into it; release it afterwards."""
+    lock = files.Lock(files.make_folder(settings.home) / "queue.lock")
+    lock.take("tests")
+    return lock
 
 
 def losses(steps: Iterable[int], *, shift: float = 0.0) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_audit import AI, BOB, N, QUESTIONS, ai_label, labelled, pair, rate, rating, said, truth
+from test_audit import AI, BOB, QUESTIONS, N, ai_label, labelled, pair, rate, rating, said, truth
 
 from cai_app.errors import InputError
 from cai_app.records import AuditOptions, Comparison, ConstitutionRef, Label, Queue, Rater

@@ -104,8 +104,9 @@ def test_people_on_the_same_pairs_are_measured_against_and_not_learned(
     store.labels.add(
         [*(label(one, rater(), 0.9) for one in pairs), label(pairs[0], person, 1.0, orders=False)]
     )
-    kinds = [row["kind"] for row in rows_of(gathered(sources, labels="ai"))]
-    assert sorted(kinds) == ["ai", "ai", "ai", "checked"]
+    found = gathered(sources, labels="ai")
+    kinds = [row["kind"] for row in rows_of(found)]
+    assert kinds[:4] == ["ai", "ai", "ai", "checked"] and found.rows == 3
 
 
 def test_without_ai_labels_it_says_how_to_make_some(sources: Sources) -> None:
@@ -126,3 +127,17 @@ def test_rl_pins_its_preference_model_and_refuses_an_adapter_that_scores_nothing
     found = rewards.gather_prompts(RlOptions.of({"prompts": str(path)}), sources)
     asked = [json.loads(line)["prompt"] for line in found.inputs[rewards.PROMPTS].splitlines()]
     assert sorted(asked) == ["One?", "Two?"]
+
+
+def test_what_is_not_learned_comes_along_to_be_tested_on(store: Store, sources: Sources) -> None:
+    pairs = [compared(n) for n in range(4)]
+    store.comparisons.add(pairs)
+    store.labels.add([label(one, rater(), 0.9) for one in pairs[:2]])
+    person = Rater(kind="human", name="ada")
+    imported = [label(one, person, 1.0, orders=False) for one in pairs[2:]]
+    store.labels.add(imported)
+    found = gathered(sources, labels="ai", helpful="human")
+    assert [row["kind"] for row in rows_of(found)] == ["ai", "ai", "helpful", "helpful"]
+    assert found.rows == 2 and found.provenance["helpful"].endswith("tested on only")
+    turned = gathered(sources, labels="helpful", helpful="human")
+    assert turned.rows == 2 and [row["kind"] for row in rows_of(turned)][0] == "helpful"

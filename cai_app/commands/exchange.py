@@ -7,9 +7,10 @@ from typing import Annotated
 import tyro
 
 from cai_app import formats
-from cai_app.commands.output import from_caller, only_json, parsed
+from cai_app.commands.output import Usage, from_caller, only_json, parsed
 from cai_app.errors import InputError
 from cai_app.workbench import Workbench
+from cai_app.workbench.data import Imported
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -18,12 +19,13 @@ Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 class Import:
     """Take the rows of a file into the store; bad rows are kept aside, with line and reason.
 
-    Formats: hh-rlhf, cai-evals, cai-samples, trl, xstest, icai, csv, jsonl, parquet.
+    Formats: hh-rlhf, cai-evals, cai-samples, trl, xstest, icai, csv, jsonl, parquet. `import demo`
+    takes in what ships: pocket's answers with AI labels, to look around in; it has no PATH.
     """
 
     format: tyro.conf.Positional[str]
-    """What the file is"""
-    path: tyro.conf.Positional[Path]
+    """What the file is, or demo"""
+    path: tyro.conf.Positional[Path | None] = None
     """The file, gzipped or not"""
     source: str | None = None
     """Where the rows say they come from; the format's name if not given"""
@@ -61,6 +63,13 @@ class Export:
 def main_import(argv: list[str], workbench: Workbench) -> int:
     """Run `import`."""
     asked = parsed(Import, argv, "import")
+    if asked.format == "demo":
+        with only_json(asked.json) as show:
+            found = workbench.import_demo()
+            show(found.model_dump(mode="json")) if asked.json else print(_counts(found))
+        return 0
+    if asked.path is None:
+        raise Usage(f"import {asked.format} needs the PATH of a file; only import demo has none")
     options = formats.ReadOptions(
         source=asked.source or asked.format,
         rater=formats.named_rater(asked.rater) if asked.rater else None,
@@ -77,11 +86,15 @@ def main_import(argv: list[str], workbench: Workbench) -> int:
         if asked.json:
             show(found.model_dump(mode="json"))
             return 0
-    counts = f"{found.read} read, {found.added} added, {found.duplicates} there already"
-    print(f"{counts}, {found.rejected} rejected; source {found.source}")
+    print(_counts(found))
     if found.rejected_path:
         print(f"  rejected rows: {found.rejected_path}")
     return 0
+
+
+def _counts(found: Imported) -> str:
+    counts = f"{found.read} read, {found.added} added, {found.duplicates} there already"
+    return f"{counts}, {found.rejected} rejected; source {found.source}"
 
 
 def _renamed(pair: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,9 +25,9 @@ from cai_app.commands.output import from_caller, only_json, parsed
 from cai_app.errors import CaiError
 from cai_app.records import GenerateOptions, LabelOptions, RunInfo
 from cai_app.workbench import Workbench, training
+from cai_app.workbench.exchange import DEMO
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
-DEMO = "demo.parquet"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def _method(asked: Results, workbench: Workbench, *, say: Callable[[str], None])
         backend=f"pocket@{made['sl-cai']}", limit=asked.pairs, seed=asked.seed + 1, batch=32
     )
     made["pairs"] = done(runs.generate(pairs, prompts="requests"))
-    labels = LabelOptions(backend="pocket@helpful", seed=asked.seed)
+    # The paper's feedback model (CAI 4.1): without chain of thought, the pretrained one.
+    labels = LabelOptions(backend="pocket@none", seed=asked.seed)
     made["labels"] = done(workbench.label(workbench.source_task(made["pairs"], labels)))
     made["pm"] = trained_by(
         "preference", source=made["labels"], helpful="reference", policy=made["sl-cai"]
@@ -125,8 +126,9 @@ def ship(workbench: Workbench, made: dict[str, str], data: Path) -> list[str]:
     card = paths["rl"] / "adapter"
     for old in place.glob("rl-*"):
         shutil.rmtree(old)
+    known = {run: name for name, run in made.items() if name in sources}
     for name, source in sources.items():
-        _copy(source, cards.get(name, card), place / name, name)
+        _copy(source, cards.get(name, card), place / name, name, known=known)
     _measure_labellers(workbench, place, size)
     demo = data / DEMO
     demo.unlink(missing_ok=True)
@@ -148,8 +150,11 @@ def _measure_labellers(workbench: Workbench, place: Path, size: str) -> None:
             labeller.check(folder, base, own, bare)
 
 
-def _copy(source: Path, card: Path, target: Path, name: str) -> None:
-    """An adapter with its card and facts; `card` is the folder whose facts and card it shares."""
+def _copy(
+    source: Path, card: Path, target: Path, name: str, *, known: Mapping[str, str] | None = None
+) -> None:
+    """An adapter with its card and facts; `card` is the folder whose facts and card it shares,
+    `known` which runs ship under which name."""
     shutil.rmtree(target, ignore_errors=True)
     files.make_folder(target)
     for file in ("adapter_config.json", "adapter_model.safetensors"):
@@ -159,13 +164,32 @@ def _copy(source: Path, card: Path, target: Path, name: str) -> None:
     facts["adapter_hash"] = after
     if "step" in own:
         facts["step"] = own["step"]
+        if own["step"] != facts["options"]["max_steps"]:
+            facts["results"] = _at_step(card.parent / "metrics.jsonl", own["step"])
     said = _no_paths(json.dumps(facts, indent=1, ensure_ascii=False))
     text = _no_paths((card / "README.md").read_text(encoding="utf-8")).replace(before, after)
     if "step" in own:
         text = text.replace("## Data", f"- kept after step {own['step']} of the run\n\n## Data", 1)
+        rows = "\n".join(f"| {key} | {value:.4g} |" for key, value in facts["results"].items())
+        head, table, _ = text.partition("| name | value |\n|---|---|\n")
+        text = f"{head}{table}{rows}\n"
+    said_of = {run: ship for run, ship in (known or {}).items() if ship != name and run in text}
+    if said_of:
+        told = ", ".join(f"{run} as {ship}" for run, ship in said_of.items())
+        text = text.replace("## Data", f"- ships beside this adapter: {told}\n\n## Data", 1)
     text = re.sub(r"^# .*$", f"# pocket · {name}", text, count=1, flags=re.MULTILINE)
     files.replace(target / trained.FACTS, said + "\n")
     files.replace(target / "README.md", text)
+
+
+def _at_step(path: Path, step: int) -> dict[str, float]:
+    """What a run's curves say of one step."""
+    rows, _ = files.read_rows(path)
+    found: dict[str, float] = {}
+    for row in rows:
+        if row.get("step") == step:
+            found |= {k: v for k, v in row.items() if k not in ("step", "time") and v is not None}
+    return found
 
 
 def _no_paths(text: str) -> str:

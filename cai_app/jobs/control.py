@@ -40,6 +40,7 @@ class NewRun(Record):
     memory: int = 0
     total: int | None = None
     unit: str = "steps"
+    expected: float = 0.0
 
 
 def start(settings: Settings, asked: NewRun, *, hold: bool = False) -> RunInfo:
@@ -74,6 +75,7 @@ def _write(folder: Path, id: str, now: float, asked: NewRun, hold: bool) -> None
         created=now,
         device=asked.device,
         memory=asked.memory,
+        expected=asked.expected,
         options=asked.options,
         inputs={name: hashlib.sha256(data).hexdigest() for name, data in asked.inputs.items()},
         provenance=asked.provenance,

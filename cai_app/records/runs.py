@@ -60,8 +60,9 @@ class RunConfig(Record):
     """config.yaml of a run directory: all that its worker needs to know, frozen at the start.
 
     `device` is None for a run that needs none (a remote model); `memory` is the estimate in bytes,
-    0 where unknown; `inputs` are the snapshots beside it by file name, with their sha256;
-    `provenance` says what they were taken from, and under which templates.
+    0 where unknown; `expected` how many seconds it takes by rule, 0 where there is none; `inputs`
+    are the snapshots beside it by file name, with their sha256; `provenance` says what they were
+    taken from, and under which templates.
     """
 
     kind: str
@@ -69,6 +70,7 @@ class RunConfig(Record):
     created: float
     device: int | None = None
     memory: int = 0
+    expected: float = 0.0
     options: dict[str, Any] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)
     provenance: dict[str, str] = Field(default_factory=dict)

@@ -19,7 +19,7 @@ from cai_app.work.learner import Learner
 from cai_app.work.one_base import OneBase, Written
 from cai_app.work.pm_fit import as_json
 from cai_app.work.progress import Paused, Run
-from cai_app.work.rl_look import Looked, Scorer, compared, judged, look
+from cai_app.work.rl_look import Looked, Scorer, compared, gained, judged, look
 from cai_app.work.rl_prompts import Asked
 from cai_app.work.sft import last_numbers
 from cai_app.work.training.base import Opened
@@ -252,26 +252,47 @@ class Job:
         files.replace(folder / trained.FACTS, as_json(facts), durable=False)
 
     def finish(self, unseen: Sequence[Asked]) -> None:
-        """Compare start and end on requests that nobody trained on, and write the adapter."""
-        numbers: dict[str, float] = {}
+        """Compare start and end on prompts that nobody trained on, and write the adapter."""
+        self.run.set(note="comparing the start policy with the final one on unseen prompts")
+        asked = [prompt for prompt, _ in self.fixed]
+        began, ended = (
+            [one.text for one in self._write(key, self.fixed)] for key in (self.start, self.policy)
+        )
+        scorers = {"held_out_pm": self.pm} | ({"test_pm": self.test} if self.test else {})
+        measured = gained(self.base, asked, began, ended, scorers)
         if unseen:
             before, after = (
                 [judged(task, one.text) for (_, task), one in zip(unseen, written, strict=True)]
                 for written in (self._write(self.start, unseen), self._write(self.policy, unseen))
             )
-            measured = compared(unseen, before, after)
-            files.replace(self.run.path / MEASURED, as_json(measured))
-            for name, row in measured.items():
-                if row["value"] is not None:
-                    numbers[f"final_{name}"] = row["value"]
+            measured |= compared(unseen, before, after)
+        files.replace(self.run.path / MEASURED, as_json(measured))
+        numbers = {
+            f"final_{name}": row["value"]
+            for name, row in measured.items()
+            if row["value"] is not None
+        }
         fresh = self.run.path / ".adapter"
         self.keep(fresh)
         facts = card_facts(
             self.run, self.opened, self.options, {**last_numbers(self.run), **numbers}
         )
+        facts["data"] = facts["data"] | self._requests(unseen)
         facts["adapter_hash"] = folders.adapter_hash(fresh)
         complete(self.run, fresh, facts, title=self.options.name or "RL-CAI", about=self._about())
         self.run.report(self.done, self.options.max_steps, **numbers)
+
+    def _requests(self, unseen: Sequence[Asked]) -> dict[str, str]:
+        """What the policy was asked, by use, with a sha256 of the prompts one a line."""
+        where = "toy world" if self.options.prompts == "world" else self.options.prompts
+        uses = {"trained on": self.prompts, "kept out for looks": self.fixed}
+        uses |= {"unseen, to compare start and end": unseen} if unseen else {}
+        return {
+            f"{len(asked)} requests {use} ({where}, seed {self.options.seed})": files.sha256(
+                prompt for prompt, _ in asked
+            )
+            for use, asked in uses.items()
+        }
 
     def _write(self, key: Any, asked: Sequence[Asked]) -> list[Written]:
         seeds = [self.options.seed + 10_000 + n for n in range(len(asked))]

@@ -1,7 +1,7 @@
 """What a policy does at one moment: the same fixed prompts with the same draws at every look."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -156,6 +156,27 @@ def compared(
         )
     for n, name in enumerate(("unscored_start", "unscored")):
         found[name] = _mean([(act, float(pair[n].harm is None)) for act, *pair in rows], 1.0)
+    return found
+
+
+def gained(
+    base: OneBase,
+    prompts: Sequence[str],
+    before: Sequence[str],
+    after: Sequence[str],
+    scorers: Mapping[str, Scorer],
+) -> dict[str, Any]:
+    """What each preference model says of start and final policy on the same prompts, and the
+    change, prompt by prompt: value, 95 % interval, n. Prompts are clusters."""
+    found: dict[str, Any] = {}
+    for name, scorer in scorers.items():
+        old, new = (scorer.score(base, prompts, texts).tolist() for texts in (before, after))
+        for key, values in (
+            (f"{name}_start", old),
+            (name, new),
+            (f"{name}_change", [b - a for a, b in zip(old, new, strict=True)]),
+        ):
+            found[key] = _mean(list(zip(prompts, values, strict=True)), 1.0)
     return found
 
 

@@ -21,7 +21,7 @@ KINDS: dict[str, str] = {
     "distill": "distillation",
 }
 PROGRAMS = frozenset({"sft", "preference", "rl", "dpo", "distill"})
-_FACTS = "training.json"
+_FACTS, _MEASURED = "training.json", "measured.json"
 
 
 class Line(Record):
@@ -51,7 +51,8 @@ class Line(Record):
 class Card(Record):
     """All that made a run: settings, data with their hashes, versions, the very command.
 
-    `facts` is what its training wrote beside the adapter, empty until it is done.
+    `facts` is what its training wrote beside the adapter, `measured` how good the result is, with
+    intervals; both are empty until it is done.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Card(Record):
     command: str
     config: str
     facts: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
 
 
 class Board:
@@ -134,13 +136,15 @@ def card(path: Path) -> Card:
         inputs=config.inputs,
         command=config.provenance.get("command") or shlex.join(jobs.read(path).command),
         config=jobs.config_text(path),
-        facts=_facts(path),
+        facts=_json(path / "adapter" / _FACTS),
+        measured=_json(path / _MEASURED),
     )
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> dict[str, Any]:
+    """A file that a worker wrote at its end; nothing where there is none."""
     try:
-        found = json.loads((path / "adapter" / _FACTS).read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -50,11 +50,13 @@ class Sample(Record):
 
 
 class Samples(Record):
-    """Answers by step; step 0 is the start policy's."""
+    """Answers by step; step 0 is the start policy's. `grams` are the five-word runs that most of a
+    step's answers share, each with the share that has it."""
 
     anew: bool
     rows: tuple[Sample, ...]
     place: Place
+    grams: dict[int, tuple[tuple[str, float], ...]] = {}
 
 
 def curves(run: Path, place: Place) -> Piece:
@@ -77,7 +79,12 @@ def curves(run: Path, place: Place) -> Piece:
 def samples(run: Path, place: Place) -> Samples:
     """The rows of samples.jsonl that came after a place."""
     rows, begun, end = _rows(run / "samples.jsonl", place)
-    return Samples(anew=begun == 0, rows=tuple(_samples(rows)), place=end)
+    grams = {
+        row["step"]: tuple((str(gram), float(share)) for gram, share in row["grams"])
+        for row in rows
+        if isinstance(row.get("step"), int) and isinstance(row.get("grams"), list)
+    }
+    return Samples(anew=begun == 0, rows=tuple(_samples(rows)), place=end, grams=grams)
 
 
 def thinned(points: list[Point]) -> list[Point]:

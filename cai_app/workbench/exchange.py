@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cai_app import formats
+from cai_app.errors import InputError
 from cai_app.formats import ReadOptions
 from cai_app.settings import Settings
 from cai_app.workbench import data
@@ -10,6 +11,8 @@ from cai_app.workbench.data import Exported, Imported, Preview
 from cai_app.workbench.home import Home
 from cai_app.workbench.importing import Imports
 from cai_app.workbench.models import Opener
+
+DEMO = "demo.parquet"  # in the data folder
 
 
 class Exchange(Home):
@@ -27,6 +30,17 @@ class Exchange(Home):
         """Take a file's rows into the store; see the function of this name."""
         self._check_may_keep()
         return data.import_file(self.store, format, path, options)
+
+    def import_demo(self) -> Imported:
+        """Take the shipped comparisons with their AI labels in, as rows of source `demo`.
+
+        Their own source is a run that is not in this home. Raises InputError where none ship.
+        """
+        path = self.settings.data / DEMO
+        if not path.is_file():
+            raise InputError(f"{path} is missing, so there is no demo; make one: make results")
+        options = ReadOptions(source="demo", columns={"source": "nowhere"})
+        return self.import_file("parquet", path, options)
 
     def start_import(self, format: str, path: Path, options: ReadOptions) -> None:
         """Take a file's rows in behind the page; `imports` tells how far it is."""

@@ -9,6 +9,7 @@ from cai_app.workbench import Workbench
 from components import memory
 from components.agreement import handlers
 from components.agreement.view import Agreement
+from components.demo import load_demo
 from components.replies import answering
 from components.shared import guard
 from components.widgets import part, title
@@ -40,6 +41,7 @@ def build(workbench: Workbench) -> Tab:
                     answering(one, workbench, action="look")
                     for one in (handlers.rows, handlers.file)
                 ]
+                served.append(answering(load_demo, workbench, action="write"))
                 report = part(
                     SCRIPTS,
                     Agreement().model_dump(),

@@ -23,7 +23,7 @@ function empty() {
     node('p', { text: 'An audit needs the same comparisons labelled twice: by an AI, and by people who have not seen what it said.' }),
     node('ol', {}, view.steps.map((step) => node('li', { class: step.done ? 'done' : '' }, [
       node('div', {}, [node('b', { text: step.title }), node('span', { class: 'meta', text: step.done ? 'done' : '' })]), node('p', { text: step.text }),
-      !step.done && node('button', { type: 'button', class: 'btn', text: step.button, on: { click: () => goTo(step.tab) } })])))]));
+      !step.done && node('p', { style: 'display:flex;flex-wrap:wrap;gap:10px' }, [node('button', { type: 'button', class: 'btn', text: step.button, on: { click: () => goTo(step.tab) } }), step === view.steps[0] && demoButton(() => trigger('shown', {}))])])))]));
 }
 
 function headline(report) {

@@ -40,6 +40,7 @@ class Tab(NamedTuple):
 
     editor: gr.HTML
     against: gr.Dropdown
+    model: gr.Dropdown
 
 
 def build(workbench: Workbench) -> Tab:
@@ -68,7 +69,7 @@ def build(workbench: Workbench) -> Tab:
     )
     tell = "(kind) => { document.querySelector('#constitution-effects .cw')?.choose?.(kind); }"
     fields["kind"].change(None, fields["kind"], None, js=tell, queue=False, **quiet)
-    return Tab(editor, fields["against"])
+    return Tab(editor, fields["against"], fields["model"])
 
 
 def announce(

@@ -12,6 +12,8 @@ from cai_app.workbench.generation import BUILT_IN
 from components import memory
 from components.data import asking, browsing, forms, generating, importing, reading
 from components.data.view import Answered, Reading, Table
+from components.demo import load_demo
+from components.replies import answering
 from components.shared import guard, role
 from components.widgets import model_and_constitution, part, title
 
@@ -40,7 +42,11 @@ def build(workbench: Workbench) -> Tab:
                 with gr.Column(visible=False) as beside:
                     shown = forms.import_part(workbench, doing.bringing)
                 table = part(
-                    "data/browser.js", Table().model_dump(), look="browser", elem_id="data-rows"
+                    "data/browser.js",
+                    Table().model_dump(),
+                    look="browser",
+                    elem_id="data-rows",
+                    server=[answering(load_demo, workbench, action="write")],
                 )
                 console = part(
                     "data/console.js",

@@ -117,11 +117,12 @@ function steps() {
   const card = (name, title, text, act) => node('button', { type: 'button', class: 'step', disabled: name !== 'sql' && !view.may_write, on: { click: act } },
     [node('b', { text: title }), node('span', { text })]);
   return node('div', { class: 'empty' }, [node('h3', { text: 'Nothing is kept here yet' }),
-    node('p', { text: 'Three things to do at once. Each starts with one click, and nothing can go wrong: rows are only ever added.' }),
+    node('p', { text: 'Look around in what ships, or make rows of your own: each starts with one click, and nothing can go wrong, as rows are only ever added.' }),
+    view.may_write && node('p', {}, [demoButton()]),
     node('div', { class: 'steps' }, [
       card('pairs', 'Write 12 pairs', 'Two answers each to harmful requests, by the pocket model: what a judge or a person can compare.', () => trigger('begin', { name: 'pairs' })),
       card('chains', 'Write 8 chains', 'Draft, critique, revision, twice over: what supervised training learns from.', () => trigger('begin', { name: 'chains' })),
-      card('sql', 'Ask in SQL', 'See the tables that rows go into, and the questions you can put to them.', () => show('sql'))])]);
+      card('sql', 'Ask in SQL', 'See the tables that rows go into, and the questions you can put to them.', () => show('sql'))])].filter(Boolean));
 }
 
 function drawFoot() {

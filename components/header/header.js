@@ -36,7 +36,7 @@ function drawRuns(runs) {
   setText(runsText, said.length ? said.join(' · ') : 'runs');
   runsDot.className = `dot ${runs.live ? 'loading' : runs.trouble ? 'failed' : ''}`;
   // Whoever shows rows may look again: a finished run brings new ones.
-  if (doneRuns !== null && doneRuns !== runs.done) window.dispatchEvent(new CustomEvent('cw-run-done'));
+  if (doneRuns !== null && doneRuns !== runs.done) { window.dispatchEvent(new CustomEvent('cw-run-done')); trigger('grown', {}); }
   doneRuns = runs.done;
 }
 

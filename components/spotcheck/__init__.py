@@ -9,6 +9,7 @@ from gradio.components import Component
 from cai_app.workbench import Workbench
 from cai_app.workbench.audit import Seat
 from components import memory
+from components.demo import load_demo
 from components.replies import answering, text
 from components.seats import handlers as seat_handlers
 from components.shared import guard, person, role
@@ -54,6 +55,7 @@ def build(workbench: Workbench) -> Tab:
                         answering(queues.revoke, workbench, action="write"),
                         answering(queues.close, workbench, action="write"),
                         answering(queues.reopen, workbench, action="write"),
+                        answering(load_demo, workbench, action="write"),
                     ],
                 )  # fmt: skip
         part("rate/pair.js", {"mode": "page"}, look="rating", elem_id="rating", server=[

@@ -111,7 +111,7 @@ function card(queue) {
 }
 
 const EMPTY = {
-  unlabelled: ['No AI has labelled anything yet', 'A spot-check is drawn from pairs that an AI has judged. Label some first, for instance the built-in pairs: python -m cai_app label --pairs pairs --limit 200. Then draw here.'],
+  unlabelled: ['No AI has labelled anything yet', 'A spot-check is drawn from pairs that an AI has judged. Take those that ship, or label some of your own first, on the Data tab or by: python -m cai_app label --pairs pairs --limit 200. Then draw here.'],
   visitor: ['Spot-checks are kept on your own machine', 'This demo keeps nothing. Run your own copy to draw a sample, invite raters and rate.'],
   ready: ['No queue yet', 'Choose whose labels to check and press Draw: pairs are drawn by chance, each with a chance that is known and kept.'],
 };
@@ -123,7 +123,7 @@ function draw(found) {
   if (typing && document.activeElement.value && !link) return;
   if (!view.queues.length) {
     const [heading, text] = EMPTY[view.state] ?? EMPTY.ready;
-    list.replaceChildren(node('div', { class: 'empty' }, [node('h3', { text: heading }), node('p', { text })]));
+    list.replaceChildren(node('div', { class: 'empty' }, [node('h3', { text: heading }), node('p', { text }), ...(view.state === 'unlabelled' ? [demoButton(() => trigger('shown', {}))] : [])]));
     return;
   }
   const [open, closed] = [view.queues.filter((one) => !one.closed), view.queues.filter((one) => one.closed)];

@@ -7,6 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cai_app.workbench import Workbench
+from components.demo import load_demo
 from components.replies import answering
 from components.shared import guard, offered_models
 from components.train import asking, following
@@ -17,7 +18,7 @@ SENTENCE = (
     "the page, and the run goes on."
 )
 FORM = ("train/form.js",)
-BOARD = tuple(f"train/{name}.js" for name in ("charts", "board", "lineage", "detail"))
+BOARD = tuple(f"train/{name}.js" for name in ("charts", "board", "lineage", "measured", "detail"))
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 SAVE = """(file) => {
   if (!file?.url) return;
@@ -44,7 +45,7 @@ def build(workbench: Workbench) -> Tab:
     ]
     board_server = [
         *(answering(one, workbench, action="look") for one in reads),
-        answering(following.act, workbench, action="write"),
+        *(answering(one, workbench, action="write") for one in (following.act, load_demo)),
     ]
     with gr.Column(elem_classes=["cw-section", "cw-train"]):
         title("Train", SENTENCE)
@@ -76,14 +77,16 @@ def send_to(
     )
 
 
-def announce(workbench: Workbench, demo: gr.Blocks, tab: Tab, models: Sequence[Component]) -> None:
+def announce(
+    workbench: Workbench, demo: gr.Blocks, header: gr.HTML, models: Sequence[Component]
+) -> None:
     """Offer a new adapter wherever a model is chosen, as soon as its run is done, and on every
-    load."""
+    load. The header tells, as it is there whichever tab is open; this tab's board is not."""
 
     def refreshed(bench: Workbench) -> Any:
         """New choices of each dropdown; what is chosen stays."""
         listed = gr.update(choices=offered_models(bench))
         return [listed for _ in models] if len(models) > 1 else listed
 
-    for event in (tab.board.grown, demo.load):
+    for event in (header.grown, demo.load):
         event(guard(refreshed, workbench), None, list(models), **QUIET)

@@ -161,7 +161,8 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         notes.append(f"Set aside: {aside}.")
     if found["too_long"]:
         notes.append(f"About {found['too_long']:,} rows are longer than max_tokens and left out.")
-    return [*notes, f"Starts from {found['start']}; the result is {found['adapter']}."]
+    start = "the pretrained base" if found["start"] == "none" else found["start"]
+    return [*notes, f"Starts from {start}; the result is {found['adapter']}."]
 
 
 def _field(error: InputError) -> str:
@@ -223,10 +224,13 @@ def _sources(workbench: Workbench, kind: str) -> list[Choice]:
         if rows.get(noun)
     }  # fmt: skip
     newest = sorted(counts, reverse=True)[:MOST_SOURCES]
-    every = f"all there are ({sum(counts.values()):,} {words})"
-    return [{"value": "", "label": every}] + [
-        {"value": run, "label": f"{run} ({counts[run]:,} {words})"} for run in newest
-    ]
+    table = workbench.store.transcripts if noun == "transcript" else workbench.store.labels
+    every = f"all there are ({table.count():,} {words})"
+    listed = [{"value": run, "label": f"{run} ({counts[run]:,} {words})"} for run in newest]
+    # Pairs that came with a file, the demo's among them, are of no run of this home.
+    named = workbench.spotchecks.sources() if noun == "label" else []
+    listed += [{"value": one, "label": f"pairs from {one}"} for one in named if one not in counts]
+    return [{"value": "", "label": every}, *listed]
 
 
 def _helpful(workbench: Workbench, kind: str) -> list[Choice]:

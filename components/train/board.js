@@ -163,7 +163,7 @@ function drawAlarms() {
 function drawEmpty() {
   const start = (text, sub, name) => node('button', { type: 'button', class: 'step', on: { click: () => trigger('begin', { name }) } }, [node('b', { text }), node('span', { text: sub })]);
   const texts = { helpful: 'Fine-tune on helpful answers: the model that the method starts from.', 'sl-cai': 'Fine-tune on revisions: chains of critique and revision are its data.', preference: 'Learn a score from comparisons: AI labels of harmlessness, people’s or reference labels of helpfulness.', rl: 'Let a policy gain reward from a preference model, held near where it starts.', dpo: 'Learn from the labels at once, without a preference model: the cheap baseline.', distill: 'Teach a model to answer without its preamble as it does with it.' };
-  empty.replaceChildren(node('h3', { text: `No ${names[kind] ?? ''} run yet` }), node('p', { text: `${texts[kind] ?? ''} Press Start on the left: what it needs, and what it would take, is said there.` }),
+  empty.replaceChildren(node('h3', { text: `No ${names[kind] ?? ''} run yet` }), node('p', { text: `${texts[kind] ?? ''} Press Start on the left: what it needs, and what it would take, is said there.` }), ...(mayWrite && ['preference', 'dpo'].includes(kind) ? [node('p', { class: 'row' }, [demoButton(), node('span', { class: 'meta', text: 'AI labels to learn from, ready made.' })])] : []),
     node('div', { class: 'steps' }, [start('Generate chains', 'Eight prompts, two rounds of revision each, as a run of a minute or two.', 'chains'), start('Label pairs', 'The built-in comparisons, judged in both orders, as a run.', 'labels'), start('Import comparisons', 'Your own or published pairs, on the Data tab.', 'data')]));
 }
 
@@ -208,4 +208,4 @@ window.addEventListener('cw-train-kind', (event) => {
 });
 window.addEventListener('cw-train-begin', (event) => trigger('begin', { name: event.detail }));
 window.addEventListener('cw-train-started', (event) => { opened = event.detail; detail.reset(); stamp = ''; dropped.clear(); tick(); });
-window.addEventListener('cw-run-done', () => { stamp = ''; trigger('grown', {}); tick(); });
+window.addEventListener('cw-run-done', () => { stamp = ''; tick(); });

@@ -88,6 +88,9 @@ function crossed(run, plot) {
     .sort((a, b) => a[0] - b[0]);
 }
 
+// A piece of the line that a legend explains.
+const swatch = (n) => shape('svg', { viewBox: '0 0 26 8', width: 26, height: 8, 'aria-hidden': 'true' }, [shape('path', { d: 'M1 4H25', class: `line d${Math.min(3, n)}` })]);
+
 function chart(plot) {
   const it = { plot, smooth: 0, runs: [] };
   const figure = node('figure', { class: 'plot' });
@@ -130,7 +133,7 @@ function chart(plot) {
     let above = -Infinity;
     const tags = [...ends].map(([run, [x, y]]) => ({ run, x: at(x) + 6, y: up(y) + 4 })).sort((a, b) => a.y - b.y).map((one) => { const y = Math.max(one.y, above + 12); above = y; return words(one.x, y, String(one.run.number), { class: `end r${one.run.colour}` }); });
     pane.replaceChildren(...nets, shape('line', { x1: left, x2: width - right, y1: height - bottom, y2: height - bottom, class: 'base' }), ...marks, ...drawn.filter(Boolean), ...tags);
-    setText(legend, it.plot.across ? 'across: √KL' : it.plot.names.length > 1 ? it.plot.names.map((name, n) => `${['──', '╌╌', '┈┈', '─·'][Math.min(3, n)]} ${spoken(name)}`).join('  ') : '');
+    legend.replaceChildren(...(it.plot.across ? ['across: √KL'] : it.plot.names.length > 1 ? it.plot.names.map((name, n) => node('span', { class: 'entry' }, [swatch(n), spoken(name)])) : []));
     svg.setAttribute('aria-label', `${it.plot.title}: ${lines.map((line) => `run ${line.run.number} ${spoken(line.name)} ${few(line.points.findLast(([, y]) => y !== null)?.[1])}`).join(', ')}`);
   };
   svg.addEventListener('pointermove', (event) => {

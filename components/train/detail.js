@@ -1,10 +1,10 @@
 // The open training, whole: what can be done to it, what its model answers by step, its log, the
 // very command, the card with hashes and versions, and where it comes from.
 const detail = (() => {
-  const PANES = [['samples', 'Answers by step'], ['log', 'Log'], ['command', 'Command and settings'], ['card', 'Card'], ['lineage', 'Lineage']];
+  const PANES = [['measured', 'Measured'], ['samples', 'Answers by step'], ['log', 'Log'], ['command', 'Command and settings'], ['card', 'Card'], ['lineage', 'Lineage']];
   const MOST_LOG = 200000;
-  let pane = 'samples', asking = '', logTo = null, samplesPlace = { offset: 0, mark: '' };
-  let steps = [], step = null, follow = true, rowsByStep = new Map();
+  let pane = 'samples', shownFor = '', asking = '', logTo = null, samplesPlace = { offset: 0, mark: '' };
+  let steps = [], step = null, follow = true, rowsByStep = new Map(), grams = new Map();
   const name = node('h3'), state = node('span', { class: 'tag' }), figures = node('p', { class: 'meta figures' }), why = node('p', { class: 'why', role: 'status' });
   const sure = node('span', { class: 'sure', role: 'alert' });
   const buttons = {
@@ -28,9 +28,10 @@ const detail = (() => {
   const command = node('pre', { tabindex: 0, 'aria-label': 'The command' }), config = node('pre', { tabindex: 0, 'aria-label': 'config.yaml' }), folder = node('span', { class: 'meta' });
   const commandPane = node('div', {}, [node('div', { class: 'row spread' }, [node('span', { class: 'meta', text: 'The very command; anybody may type it' }), link('copy', (event) => copyText(command.textContent, event.currentTarget))]), command,
     node('div', { class: 'row spread' }, [node('span', { class: 'meta', text: 'config.yaml' }), folder, link('copy', (event) => copyText(config.textContent, event.currentTarget))]), config]);
+  const measuredPane = node('div', { class: 'measured' });
   const cardPane = node('dl', { class: 'facts' });
   const lineagePane = node('div', { class: 'lineage' });
-  const parts = { samples: samplesPane, log: logPane, command: commandPane, card: cardPane, lineage: lineagePane };
+  const parts = { measured: measuredPane, samples: samplesPane, log: logPane, command: commandPane, card: cardPane, lineage: lineagePane };
   detailPlace.append(node('header', { class: 'row' }, [name, state, node('span', { class: 'tools row' }, [buttons.fill, buttons.download, buttons.kill, buttons.remove])]), figures, why,
     node('div', { class: 'row' }, [buttons.stop, buttons.resume, buttons.use, buttons.up, buttons.down, sure]), tabs, ...Object.values(parts));
 
@@ -44,8 +45,17 @@ const detail = (() => {
     for (const one of tabs.children) one.setAttribute('aria-pressed', String(one.dataset.pane === key));
     for (const [one, element] of Object.entries(parts)) setShown(element, one === key);
     if (key === 'command' || key === 'card') drawCard();
+    if (key === 'measured') drawMeasured();
     if (key === 'lineage') graph.open(lineagePane, opened);
     if (key === 'log') log.scrollTop = log.scrollHeight;
+  }
+  // The pane that says most of a kind opens first: what a preference model scores, what others answer.
+  const usual = (line) => (line?.kind === 'preference' || (line?.kind === 'rl' && line.state === 'done') ? 'measured' : 'samples');
+  async function drawMeasured() {
+    const id = opened, line = lineOfRun(id);
+    const known = () => Object.keys(cards.get(id)?.measured ?? {}).length > 0;
+    if (line?.state === 'done' && !known()) try { cards.set(id, await ask('read_card', { run: id })); } catch (error) { measuredPane.replaceChildren(node('p', { text: error.message })); return; }
+    if (id === opened) measure.draw(measuredPane, cards.get(id), lineOfRun(id));
   }
   async function drawCard() {
     const id = opened;
@@ -67,7 +77,8 @@ const detail = (() => {
     const first = new Map((rowsByStep.get(steps[0]) ?? []).map((row) => [row.prompt, row]));
     const numbers = (row) => Object.entries(row?.numbers ?? {}).slice(0, 4).map(([key, value]) => `${spoken(key)} ${few(value)}`).join(' · ');
     const side = (title, row, look) => node('div', { class: `side ${look}` }, [node('header', {}, [node('b', { text: title }), node('span', { class: 'meta', text: numbers(row) }), ...(row?.flags ?? []).map((flag) => node('span', { class: 'tag', text: flag.replaceAll('_', ' ') }))]), node('p', { text: row ? row.text.trim() || '(nothing)' : 'not asked then' })]);
-    answers.replaceChildren(...(rowsByStep.get(step) ?? []).map((row) => node('article', {}, [node('p', { class: 'asked', text: row.prompt }),
+    const repeated = grams.get(step) ?? [];
+    answers.replaceChildren(...(repeated.length ? [node('p', { class: 'meta' }, ['Said again and again, share of all answers: ', ...repeated.map(([gram, part], n) => node('span', {}, [`${n ? ' · ' : ''}“${gram}” ${Math.round(100 * part)} %`]))])] : []), ...(rowsByStep.get(step) ?? []).map((row) => node('article', {}, [node('p', { class: 'asked', text: row.prompt }),
       node('div', { class: 'pair' }, [side(steps[0] === 0 ? 'Start policy' : `Step ${steps[0]}`, first.get(row.prompt), 'before'), ...(step === steps[0] ? [] : [side(`Step ${step}`, row, 'after')])])])));
   }
   function drawLog(part) {
@@ -88,6 +99,8 @@ const detail = (() => {
     const took = line.started ? (line.ended ?? Date.now() / 1000) - line.started : null;
     setText(figures, [line.id, line.total ? `${line.done.toLocaleString('en')} of ${line.total.toLocaleString('en')} ${line.unit}` : '', line.rate && LIVE.includes(line.state) ? `${few(line.rate)} ${line.unit} a second` : '', line.state === 'running' && line.eta_s !== null ? `${clock(line.eta_s)} left` : '', took !== null ? `${line.ended ? 'took' : 'for'} ${clock(took)}` : `created ${when(line.created)}`, line.spec ? `model ${line.spec}` : ''].filter(Boolean).join(' · '));
     setText(why, line.error || line.note || ''); setShown(why, Boolean(why.textContent)); why.classList.toggle('bad', Boolean(line.error));
+    setShown(tabs.querySelector('[data-pane=measured]'), measure.has(line.kind));
+    if (shownFor !== `${line.id} ${line.state}`) { shownFor = `${line.id} ${line.state}`; if (['measured', 'samples'].includes(pane)) show(usual(line)); }
     const ended = ENDED.includes(line.state), live = LIVE.includes(line.state);
     const shown = { stop: mayWrite && !ended, resume: mayWrite && ended && line.state !== 'done', use: Boolean(line.spec) && line.kind !== 'preference', up: mayWrite && line.place > 1, down: mayWrite && line.place > 0 && lines.some((one) => one.place > line.place), fill: mayWrite, download: Boolean(line.spec), kill: mayWrite && live, remove: mayWrite && ended };
     for (const [key, yes] of Object.entries(shown)) setShown(buttons[key], yes);
@@ -96,7 +109,7 @@ const detail = (() => {
   }
   show(pane);
   return {
-    reset() { logTo = null; samplesPlace = { offset: 0, mark: '' }; steps = []; step = null; follow = true; rowsByStep = new Map(); asking = ''; log.textContent = ''; drawSure(); drawSamples(); drawHead(); show(pane); },
+    reset() { logTo = null; samplesPlace = { offset: 0, mark: '' }; steps = []; step = null; follow = true; rowsByStep = new Map(); grams = new Map(); asking = ''; shownFor = ''; log.textContent = ''; drawSure(); drawSamples(); drawHead(); show(pane); },
     place: () => ({ samples: samplesPlace, log: logTo }),
     take(said) {
       drawHead();
@@ -104,6 +117,7 @@ const detail = (() => {
       if (!said.samples) return;
       if (said.samples.anew) { if (!said.samples.rows.length && !steps.length) { samplesPlace = said.samples.place; return; } rowsByStep = new Map(); }
       for (const row of said.samples.rows) { const known = rowsByStep.get(row.step) ?? []; rowsByStep.set(row.step, [...known.filter((one) => one.prompt !== row.prompt), row]); }
+      for (const [at, found] of Object.entries(said.samples.grams ?? {})) grams.set(Number(at), found);
       samplesPlace = said.samples.place;
       if (!said.samples.rows.length && !said.samples.anew) return;
       steps = [...rowsByStep.keys()].sort((a, b) => a - b);

@@ -90,7 +90,8 @@ function drawPlan() {
   setShown(estimate, Boolean(planned) && !wrong);
   if (!planned || wrong) return;
   const counts = Object.entries(planned.counts).map(([key, n]) => `${n.toLocaleString('en')} ${key.replaceAll('_', ' ')}`).join(', ');
-  setText(rows, `${planned.rows.toLocaleString('en')} rows${counts ? ` (${counts})` : ''}${planned.steps ? `, ${plural(planned.steps, 'step')}` : ''}`);
+  const alone = counts.startsWith(`${planned.rows.toLocaleString('en')} `); // one sort of row alone
+  setText(rows, `${alone ? counts : `${planned.rows.toLocaleString('en')} rows${counts ? ` (${counts})` : ''}`}${planned.steps ? `, ${plural(planned.steps, 'step')}` : ''}`);
   setText(needs, planned.needs); needs.classList.toggle('short', !planned.fits);
   setText(time, planned.seconds ? `About ${clock(planned.seconds)}${planned.seconds_from ? `, by ${planned.seconds_from}` : ''}.` : planned.seconds_from ? `How long is not known: ${planned.seconds_from}.` : '');
   notes.replaceChildren(...planned.notes.map((text) => node('p', { text })));
@@ -118,7 +119,7 @@ async function load() {
   for (const name of Object.keys(values())) if (!known.has(name)) delete values()[name];
   draw(); changed();
 }
-function choose(next) { if (next === kind && form) return; kind = next; form = null; planned = null; keep(); load(); }
+function choose(next) { if (next === kind && form) return; kind = next; form = null; planned = null; asking += 1; keep(); draw(); drawPlan(); load(); } // what is on its way for the kind before is not shown under this one
 async function fill(run) {
   let found;
   try { found = await ask('from_run', { run }); } catch (error) { setText(note, error.message); setShown(note, true); return; }

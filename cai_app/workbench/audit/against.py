@@ -63,7 +63,7 @@ def _nobody(p: Floats) -> Against:
 
 
 def _distance(store: "Store", pm: Rater, comparisons: Sequence[str], p: Floats) -> Against:
-    from cai_app.store import audit_raters
+    from cai_app.store import audit
 
     said = audit.said(store, pm.id, comparisons)
     distance = np.zeros(len(p))

@@ -27,7 +27,9 @@ class Sources(NamedTuple):
 class Gathered(NamedTuple):
     """The data of a run: whole files by name, how many rows and of what sort, and what for.
 
-    `texts` are the rows as text, for counting tokens; `passes` how often each is read in an epoch;
+    `texts` are the rows as text, for counting tokens; `passes` how often each is learned from in
+    an epoch (one that is only read counts a third); `tokens` how many there are where the texts do
+    not show it, and `written` how many in a run of so many steps are written one after the other;
     `rejected` counts rows set aside by reason; `provenance` goes into the run's config.
     """
 
@@ -39,6 +41,8 @@ class Gathered(NamedTuple):
     provenance: dict[str, str]
     notes: tuple[str, ...] = ()
     passes: float = 1.0
+    tokens: int | None = None
+    written: Callable[[int], float] = lambda steps: 0.0
 
 
 def drawn(rows: Iterable[T], *, seed: int, key: Callable[[T], str], limit: int | None) -> list[T]:

@@ -1,30 +1,25 @@
 """A training before its start: what it reads, needs and takes, and the run that it becomes."""
 
 import math
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from cai_app import constitution as constitutions
 from cai_app import jobs
 from cai_app import prompts as rendering
 from cai_app.backends import counting, describe, folders, locate, memory, parse_spec, trained
 from cai_app.errors import InputError
-from cai_app.records import Record, TrainOptions
+from cai_app.records import Record, RlOptions, TrainOptions
 from cai_app.settings import Settings
 from cai_app.workbench.generation import DEVICE, whole_spec
+from cai_app.workbench.training import pace
 from cai_app.workbench.training.asking import command, yaml_text
 from cai_app.workbench.training.gathering import Gathered, Sources
 from cai_app.workbench.training.kinds import kind_of
 
-# Floating-point operations a second that small models reach in training, by rule of thumb.
-_SPEED = {False: 1e10, True: 4e13}
-_COMPARED = 20  # runs looked at for a pace
-_LIKE = ("backend", "batch", "micro_batch", "rank")  # options that decide how long a step takes
-
 
 class TrainPlan(Record):
     """What a training would do and need. `seconds` comes from an earlier run like it, else from a
-    rule of thumb; `seconds_from` says which. `memory_free` is None where nobody can say."""
+    rule (pace.py); `seconds_from` says which. `memory_free` is None where nobody can say."""
 
     kind: str
     rows: int
@@ -55,11 +50,12 @@ def plan(kind: str, options: TrainOptions, sources: Sources) -> TrainPlan:
     data = kind_of(kind).gather(settled, sources)
     run = _run(kind, options, settled, data, sources.settings)
     lengths = counting.lengths(locate(settled.spec, sources.settings).base, data.texts)
-    total = int(sum(lengths) * len(data.texts) / max(1, len(lengths)))
+    total = _tokens(lengths, data)
     steps = run.total or 0
-    epochs = steps * settled.batch / max(1, data.rows)
     free = memory.free(DEVICE)
-    seconds, basis = _seconds(kind, settled, sources.settings, steps, total * epochs * data.passes)
+    seconds, basis = pace.seconds(
+        kind, settled, sources.settings, steps=steps, by_rule=run.expected
+    )
     return TrainPlan(
         kind=kind,
         rows=data.rows,
@@ -120,7 +116,10 @@ def _run(
     place = locate(settled.spec, settings)
     describe(settled.spec, settings)
     refuse_hazards(data.provenance.get("constitutions", ""), settled.backend, settings)
-    longest = min(settled.max_tokens, max(counting.lengths(place.base, data.texts), default=1))
+    lengths = counting.lengths(place.base, data.texts)
+    longest = min(settled.max_tokens, max(lengths, default=1))
+    steps = steps_of(settled, data.rows)
+    epochs = steps * settled.batch / max(1, data.rows)
     return jobs.NewRun(
         kind=kind,
         options=settled.model_dump(mode="json"),
@@ -140,9 +139,22 @@ def _run(
             longest=longest,
             rank=settled.rank,
         ),
-        total=steps_of(settled, data.rows),
+        total=steps,
         unit="steps",
+        expected=pace.rule(
+            settled,
+            settings,
+            tokens=_tokens(lengths, data) * epochs * data.passes,
+            written=data.written(steps),
+        ),
     )
+
+
+def _tokens(lengths: Sequence[int], data: Gathered) -> int:
+    """Tokens of all rows; `lengths` may be of some of the texts only."""
+    if data.tokens is not None:
+        return data.tokens
+    return int(sum(lengths) * len(data.texts) / max(1, len(lengths)))
 
 
 def refuse_hazards(versions: str, backend: str, settings: Settings) -> None:
@@ -161,27 +173,9 @@ def refuse_hazards(versions: str, backend: str, settings: Settings) -> None:
 
 
 def steps_of(options: TrainOptions, rows: int) -> int:
-    """Optimizer steps over so many rows, held-out ones taken off."""
+    """Optimizer steps over so many rows, held-out ones taken off; of RL, as many as are asked."""
+    if isinstance(options, RlOptions):
+        return options.max_steps or 1
     kept = max(1, rows - min(200, round(rows * options.held_out)))
     whole = math.ceil(math.ceil(kept / options.batch) * options.epochs)
     return min(whole, options.max_steps) if options.max_steps else whole
-
-
-def _seconds(
-    kind: str, options: TrainOptions, settings: Settings, steps: int, tokens: float
-) -> tuple[float, str]:
-    known = [one for one in jobs.list_all(settings) if one.kind == kind and one.state == "done"]
-    for info in known[:_COMPARED]:
-        before: dict[str, Any] = jobs.config(Path(info.path)).options
-        took = (info.ended or 0) - (info.started or 0)
-        alike = all(before.get(name) == getattr(options, name) for name in _LIKE)
-        if alike and took > 0 and info.done:
-            return took / info.done * steps, f"run {info.id}"
-    parameters = folders.count_parameters(locate(options.spec, settings).base)
-    speed = _SPEED[memory.is_gpu(DEVICE)]
-    if options.max_steps:
-        tokens = min(tokens, tokens * options.max_steps / max(1, steps))
-    return (
-        6 * parameters * tokens / speed + 10,
-        "a rule of thumb, as there is no earlier run like it",
-    )

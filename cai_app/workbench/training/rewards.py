@@ -14,32 +14,39 @@ from cai_app.workbench.training.labels import REFERENCE, ai_rows, helpful_rows
 PROMPTS = "inputs.prompts.jsonl"
 WORLD = "world"
 _MOST = 20_000  # rows of a source that are looked at
+_OF_MOST = 0.4  # of answer_tokens, how long an answer is by rule of thumb
+_PROMPT = 16  # tokens, likewise
+_AT_THE_END = 40  # batches written to compare start and end
 Row = dict[str, Any]
 
 
 def gather_pairs(options: PreferenceOptions, sources: Sources) -> Gathered:
     """Rows of `prompt`, `a`, `b`, `p` (raw, of each order too) and `kind`: ai, helpful, or checked
-    (what people say of AI-labelled pairs: to be measured against, never learned)."""
+    (what people say of AI-labelled pairs: to be measured against, never learned). A source that is
+    not learned comes along where there is one: its held-out pairs give the cross-accuracy."""
     rows: list[Row] = []
     provenance: dict[str, str] = {}
     rejected: dict[str, int] = {}
-    wanted = {
-        "ai": ("ai", "both"),
-        "helpful": ("helpful", "both"),
-    }
-    if options.labels in wanted["ai"]:
-        found, versions = _judged(options, sources, rejected)
+    learned = ("ai", "helpful") if options.labels == "both" else (options.labels,)
+    for kind in sorted(("ai", "helpful"), key=lambda one: one not in learned):
+        aside = "" if kind in learned else ", tested on only"
+        try:
+            if kind == "ai":
+                found, versions = _judged(options, sources, {} if aside else rejected)
+                provenance["constitutions"] = ", ".join(versions)
+                provenance["labelled_by"] = _labellers(found, sources)
+                provenance["labels"] = (options.source or "every AI label of the store") + aside
+            else:
+                found, by = _helpful(options, sources)
+                provenance["helpful"] = by + aside
+        except InputError:
+            if kind in learned:
+                raise
+            continue
         rows += found
-        provenance["constitutions"] = ", ".join(versions)
-        provenance["labels"] = options.source or "every AI label of the store"
-    if options.labels in wanted["helpful"]:
-        found, by = _helpful(options, sources)
-        rows += found
-        provenance["helpful"] = by
     policy = policy_of(options, sources.settings)
     counts = Counter(row["kind"] for row in rows)
-    learned = [n for n in (counts["ai"], counts["helpful"]) if n]
-    most = min(options.limit or _MOST, sum(learned))
+    most = min(options.limit or _MOST, sum(counts[kind] for kind in learned))
     return Gathered(
         inputs={ROWS: lines(rows)},
         rows=most,
@@ -79,6 +86,18 @@ def _judged(
         one.model_dump(exclude={"kind"}) | {"kind": "checked"} for one in people if one.id in known
     ]
     return rows + checked, versions
+
+
+def _labellers(rows: list[Row], sources: Sources) -> str:
+    """Which models gave the AI labels, with the hash of each adapter and what they were shown."""
+    here = {row.get("rater") for row in rows}
+    told = [
+        f"{one.backend} ({one.adapter_hash or 'no adapter'}, {one.few_shot}-shot"
+        f"{', chain of thought' if one.cot else ''})"
+        for one in sources.store().labels.raters.all()
+        if one.id in here and one.kind == "ai"
+    ]
+    return ", ".join(sorted(told))
 
 
 def _helpful(options: PreferenceOptions, sources: Sources) -> tuple[list[Row], str]:
@@ -133,17 +152,24 @@ def gather_prompts(options: RlOptions, sources: Sources) -> Gathered:
     provenance = {"prompts": options.prompts, "pm": options.pm, "test_pm": test}
     for name in {options.pm, test} - {"none"}:
         provenance[f"pm_hash {name}"] = folders.adapter_hash(_reward(options, settings, name))
-    longest = max(texts, key=len) + " word" * options.answer_tokens
-    steps = options.max_steps or 1
+    longest = max(texts, key=len) + " the" * options.answer_tokens
+    responses = (options.max_steps or 1) * options.batch
+    usual = round(_OF_MOST * options.answer_tokens)
     return Gathered(
         inputs=inputs,
-        rows=2 * steps * options.batch,
-        counts={"responses": steps * options.batch},
+        rows=responses,
+        counts={"responses": responses},
         texts=[longest],
         rejected={},
         provenance=provenance,
-        passes=3.0,  # written, held against the start policy, scored
+        passes=1 + 2 / 3,  # learned from; held against the start policy; scored
+        tokens=responses * (_PROMPT + usual),
+        written=lambda steps: usual * (steps + 2 * _looks(options, steps) + _AT_THE_END),
     )
+
+
+def _looks(options: RlOptions, steps: int) -> int:
+    return 1 + (steps // options.sample_every if options.sample_every else 0)
 
 
 def _reward(options: RlOptions, settings: Settings, name: str) -> Any:
