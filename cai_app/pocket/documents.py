@@ -80,7 +80,8 @@ class Author:
             if self.rng.random() < 0.12:
                 document += self._fact(weight)
                 continue
-            scene = self._scene()
+            # Never a mixed one: what to answer to an act hangs on all of its words ("kill a process").
+            scene = self.world.scene(self.rng)
             said = reply(self.world, scene, self.rng)
             document += [
                 self._turn(scene, follow_up=turn > 0),
