@@ -21,7 +21,7 @@ from cai_app.work.progress import Paused, Run
 
 torch = pytest.importorskip("torch")
 
-from cai_app.work import one_base, preference, rl  # noqa: E402
+from cai_app.work import one_base, preference, rl, rl_prompts  # noqa: E402
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A home whose pocket is the tiny model; a worker in this process finds it there."""
     settings = Settings(home=tmp_path / "home", data=tiny.home().data)
     monkeypatch.setattr(Run, "settings", property(lambda run: settings))
-    monkeypatch.setattr(rl, "COMPARED_ON", 6)
-    monkeypatch.setattr(rl, "TRAINED_ON", 40)
+    monkeypatch.setattr(rl_prompts, "COMPARED_ON", 6)
+    monkeypatch.setattr(rl_prompts, "TRAINED_ON", 40)
     return settings
 
 
