@@ -39,7 +39,7 @@ const demoButton = (done, look = 'btn') => {
   const made = node('button', { type: 'button', class: look, text: 'Load the demo data', title: 'A thousand pairs of pocket’s answers with AI labels, marked as from demo; the same as: python -m cai_app import demo', on: { click: async () => {
     made.disabled = true; made.textContent = 'Loading…';
     const said = await server.load_demo({}).catch((error) => ({ error: error.message }));
-    made.disabled = false; made.textContent = said.error ? `${said.error} Try again` : `${said.value.added.toLocaleString('en')} labelled pairs loaded`;
+    made.disabled = false; made.textContent = said.error ? `${said.error} Try again` : `${said.value.added.toLocaleString('en')} rows loaded`;
     if (said.error) return;
     window.dispatchEvent(new CustomEvent('cw-run-done'));
     done?.();

@@ -10,6 +10,7 @@ import made_runs
 import pytest
 import tiny
 
+import app
 from cai_app import files, jobs
 from cai_app.errors import InputError
 from cai_app.settings import Settings
@@ -264,3 +265,22 @@ def test_sample_rows_keep_their_numbers_and_leave_out_what_is_no_answer(tmp_path
     assert [(one.prompt, one.numbers, one.flags) for one in found] == [
         ("May I?", {"score": -0.5}, ("evasive",))
     ]
+
+
+def test_every_dropdown_of_models_learns_of_a_new_adapter(workbench: Workbench) -> None:
+    """The header tells, as it is on the page whichever tab is open."""
+    config = app.build(workbench).get_config_file()
+    named = {one["id"]: one["props"].get("elem_id") or "" for one in config["components"]}
+    header = next(id for id, name in named.items() if name == "header")
+    told = {
+        named[output]
+        for one in config["dependencies"]
+        if [header, "grown"] in [list(target) for target in one["targets"]]
+        for output in one["outputs"]
+    }
+    offered = {
+        one["props"].get("elem_id")
+        for one in config["components"]
+        if one["type"] == "dropdown" and "pocket@none" in str(one["props"].get("choices"))
+    }
+    assert len(told) >= 5 and offered <= told

@@ -144,7 +144,10 @@ def read(path: Path) -> RunInfo:
     if fields["state"] == "queued" and not status.note:
         fields["note"] = _waits_for(path)
     if status.rate and status.total and fields["state"] == "running":
-        fields["eta_s"] = max(0.0, (status.total - status.done) / status.rate)
+        left = status.total - status.done
+        fields["eta_s"] = (
+            left / status.rate if left > 0 else None
+        )  # how long its end takes: unknown
     fields["outputs"] = tuple(str(path / name) for name in status.outputs if (path / name).exists())
     return RunInfo(path=str(path), command=command(path, status.kind), **fields)
 
