@@ -98,7 +98,8 @@ def build(workbench: Workbench) -> gr.Blocks:
         data.send_to(workbench, browsing, [*map(judging.fields.get, received[:3]), tabs])
         data.remember(workbench, demo, browsing)
         train.send_to(workbench, training, tabs, model=writing.model, data=browsing.fields)
-        models = [writing.model, *(one["model"] for one in (judging.fields, browsing.fields))]
+        forms = (judging.fields, browsing.fields, browsing.doing.label)
+        models = [writing.model, *(one["model"] for one in forms)]
         train.announce(workbench, demo, training, models)
         demo.load(guard(memory.opened_tab, workbench), None, tabs, api_visibility="private")
     return demo

@@ -274,7 +274,7 @@ function line(one) {
 }
 
 // On the main page, to what all answers of the queue say.
-const toAgreement = () => !LINKED && node('div', { class: 'row' }, [node('button', { type: 'button', class: 'btn', 'data-act': 'agree', text: 'Open Agreement', on: { click: () => { sheet.close(); window.dispatchEvent(new CustomEvent('cw-agree', { detail: S.who.queue })); } } }),
+const toAgreement = () => !LINKED && node('div', { class: 'row onward' }, [node('button', { type: 'button', class: 'btn', 'data-act': 'agree', text: 'Open Agreement', on: { click: () => { sheet.close(); window.dispatchEvent(new CustomEvent('cw-agree', { detail: S.who.queue })); } } }),
   node('span', { class: 'meta', text: 'what all answers of this spot-check say of the AI' })]);
 
 const active = () => (LINKED ? root.isConnected : sheet.open);
