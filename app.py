@@ -99,10 +99,9 @@ def build(workbench: Workbench) -> gr.Blocks:
         data.send_to(workbench, browsing, [*map(judging.fields.get, received[:3]), tabs])
         data.remember(workbench, demo, browsing)
         train.send_to(workbench, training, tabs, model=writing.model, data=browsing.fields)
-        models = [writing.model, *(one["model"] for one in (judging.fields, browsing.fields))]
-        train.announce(
-            workbench, demo, top, [*models, browsing.doing.label["model"], editing.model]
-        )
+        forms = (judging.fields, browsing.fields, browsing.doing.label)
+        models = [writing.model, *(one["model"] for one in forms), editing.model]
+        train.announce(workbench, demo, top, models)
         demo.load(guard(memory.opened_tab, workbench), None, tabs, api_visibility="private")
     return demo
 

@@ -31,9 +31,9 @@ def scored(one: Comparison, difference: float) -> list[Label]:
 
 def test_where_judge_and_preference_model_differ_people_look_more_often(labelled: Store) -> None:
     far = [pair(k) for k in range(0, N // 2)]
-    for k in range(N // 2):  # the judge says P(a) about 3/4 of one side; the model the opposite
-        one, judged_a = pair(k), k % 2 == 1
-        labelled.labels.add(scored(one, -3.0 if judged_a else 3.0))
+    # The judge says about 3/4 for one side, the model the opposite.
+    scores = [scored(pair(k), -3.0 if k % 2 else 3.0) for k in range(N // 2)]
+    labelled.labels.add([one for both in scores for one in both])
     alone, held = (plan(labelled, AI, wanted(pm=pm)) for pm in ("none", "auto"))
     assert (alone.pm, held.pm, held.scored) == (None, "pocket@pm", N // 2)
     made = draw(labelled, AI, wanted(pm="auto"))
@@ -105,15 +105,16 @@ def test_versions_of_a_constitution_stand_side_by_side_where_the_question_is_the
     )
     pairs = [pair(k) for k in range(N)]
     store.comparisons.add(pairs)
-    question = QUESTIONS["kind"]
+    question, labels = QUESTIONS["kind"], []
     for k, one in enumerate(pairs):
         right = 0.9 if truth(k) else 0.1
         first = ai_label(one, right).model_dump(exclude={"id", "rater"})
         second = {**first, "value": right if k % 3 else 1 - right}
         if k >= 90:
             second["question"] = "another one"
-        store.labels.add([Label(**first, rater=new), Label(**second, rater=old)])
-        store.labels.add([said(one, truth(k), question=question)])
+        labels += [Label(**first, rater=new), Label(**second, rater=old)]
+        labels.append(said(one, truth(k), question=question))
+    store.labels.add(labels)
     found = audit(store, AuditOptions(ai=new.id, slice="constitution")).slices
     by_name = {one.name: one for one in found}
     assert {one.by for one in found} == {"constitution"}

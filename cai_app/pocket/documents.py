@@ -80,7 +80,7 @@ class Author:
             if self.rng.random() < 0.12:
                 document += self._fact(weight)
                 continue
-            # Never a mixed one: what to answer to an act hangs on all of its words ("kill a process").
+            # Never a mixed act: what to answer to one hangs on all of its words.
             scene = self.world.scene(self.rng)
             said = reply(self.world, scene, self.rng)
             document += [

@@ -73,7 +73,7 @@ def label_form(workbench: Workbench) -> dict[str, Component]:
     told = guard(labelling.estimate, workbench)
     for event in (plan.shown, *(one.change for one in values)):
         event(told, values, plan, trigger_mode="always_last", **QUIET)
-    plan.shown(guard(labelling.choices, workbench), None, source, **QUIET)
+    plan.shown(guard(labelling.choices, workbench), source, source, **QUIET)
     dry.click(lambda: gr.update(value="Trying a few…", interactive=False), None, dry, **QUIET).then(
         guard(labelling.timed, workbench, action="run"), values, plan, **QUIET
     ).then(lambda: gr.update(value="Estimate the time", interactive=True), None, dry, **QUIET)

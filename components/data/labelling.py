@@ -39,12 +39,12 @@ def start(workbench: Workbench, *form: Any) -> dict[str, Any]:
     return plan.model_copy(update={"started": info.id}).model_dump(mode="json")
 
 
-def choices(workbench: Workbench) -> Any:
-    """Where comparisons are, the built-in ones last."""
+def choices(workbench: Workbench, chosen: str) -> Any:
+    """Where comparisons are, the built-in ones last; what is chosen stays, in its words."""
     from cai_app.store import judging
 
     found = [(f"{one}", one) for one in judging.sources(workbench.store, limit=50)]
-    return gr.update(choices=[*found, ("the built-in pairs", BUILT_IN)])
+    return gr.update(choices=[*found, ("the built-in pairs", BUILT_IN)], value=chosen)
 
 
 def read_form(

@@ -63,7 +63,7 @@ const helpLine = (key, text) => [node('dt', {}, [node('kbd', { text: key })]), n
 const helpPeek = helpLine('r', 'See what the AI said of the last pair; your later answers then no longer count as blind');
 const help = node('dialog', { class: 'help', 'aria-label': 'Help' }, [
   node('h3', { text: 'Rating by keys' }),
-  node('dl', {}, [...KEYS.map(([key, , text]) => [key, text]), ['u', 'Undo: the last pair comes back'], ['n', 'Write a note; Esc goes back to the keys']]
+  node('dl', {}, [...[...KEYS.map(([key, , text]) => [key, text]), ['u', 'Undo: the last pair comes back'], ['n', 'Write a note; Esc goes back to the keys']]
     .flatMap(([key, text]) => helpLine(key, text)), ...helpPeek, ...helpLine('?', 'This help')]),
   node('p', { text: 'Answer the question above the pair, and only that one. Which response stands first is drawn at random. Tie: equally good. Both bad: you would give neither. Skip what you cannot judge: it counts as not answered, not as a tie.' }),
   node('p', { text: 'Some pairs may look familiar: answer as if they were new. You can stop at any time and come back by the same link; every answer is kept as soon as you give it.' }),
@@ -274,7 +274,7 @@ function line(one) {
 }
 
 // On the main page, to what all answers of the queue say.
-const toAgreement = () => !LINKED && node('div', { class: 'row' }, [node('button', { type: 'button', class: 'btn', 'data-act': 'agree', text: 'Open Agreement', on: { click: () => { sheet.close(); window.dispatchEvent(new CustomEvent('cw-agree', { detail: S.who.queue })); } } }),
+const toAgreement = () => !LINKED && node('div', { class: 'row onward' }, [node('button', { type: 'button', class: 'btn', 'data-act': 'agree', text: 'Open Agreement', on: { click: () => { sheet.close(); window.dispatchEvent(new CustomEvent('cw-agree', { detail: S.who.queue })); } } }),
   node('span', { class: 'meta', text: 'what all answers of this spot-check say of the AI' })]);
 
 const active = () => (LINKED ? root.isConnected : sheet.open);

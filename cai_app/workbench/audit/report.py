@@ -88,12 +88,14 @@ def computed(store: "Store", asked: AuditOptions, chosen: Chosen, matched: Match
 def reported(asked: AuditOptions, chosen: Chosen, core: Core) -> AuditReport:
     """The report of what was computed."""
     by, found, values = breakdown(asked), core.found, core.values
+    # Those without an answer here are no part of it.
+    answered = tuple(one for one in chosen.people if one.id in {*found.rater}) or chosen.people
     plain: dict[str, Any] = {name: values[name].value for name in _PLAIN}
     return AuditReport(
         kind=chosen.kind,
         ai=chosen.ai,
-        human=chosen.people,
-        against="reference" if chosen.people[0].kind == "reference" else "human",
+        human=answered,
+        against="reference" if answered[0].kind == "reference" else "human",
         queue=chosen.queue.id if chosen.queue else None,
         sampling=_sampling(chosen),
         pool=len(found.pool.p),
