@@ -11,7 +11,6 @@ import toy
 from cai_app import files
 from cai_app.commands import main
 from cai_app.commands.following import follow
-from cai_app.commands.output import FOLDER
 from cai_app.records import RunInfo
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
@@ -107,10 +106,9 @@ def test_others_may_have_the_store_while_a_run_is_followed(
         yield info
 
     monkeypatch.setattr(workbench.runs, "follow", followed)
-    for folder in (None, tmp_path):
+    for alone in (True, False):
+        workbench.alone = alone
         workbench.ingest()
-        before = FOLDER.set(folder)
         assert follow(workbench, info, show=None, detach=False) == 0
-        FOLDER.reset(before)
     workbench.close()
     assert holders[0] is None and holders[1] is not None
