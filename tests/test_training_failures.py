@@ -1,6 +1,7 @@
 """Real workers whose disk, memory, base or adapter fails them: a sentence on the run's card, and
 the app and the next run go on."""
 
+import contextlib
 import os
 import re
 import resource
@@ -8,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ LONG: dict[str, dict[str, Any]] = {
 }
 
 
-@contextmanager
+@contextlib.contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
     """A file system of its own, of so many bytes."""
     folder.mkdir()
@@ -146,10 +146,12 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def fill(folder: Path, left: int) -> Path:
-    """A file that leaves so many bytes of a file system."""
-    free = os.statvfs(folder)
+    """A file that leaves so many bytes of a file system, whatever else is written meanwhile."""
     path = folder / "filler"
-    path.write_bytes(b"\0" * max(0, free.f_bavail * free.f_bsize - left))
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 4096)
+    os.truncate(path, max(0, path.stat().st_size - left))
     return path
 
 
