@@ -1,5 +1,6 @@
 """Runs as processes: queue, locks, following, stopping, kill -9, and an app that comes and goes."""
 
+import contextlib
 import json
 import os
 import random
@@ -95,6 +96,21 @@ def at_work(runs: Runs, id: str) -> RunInfo:
 def ended(runs: Runs, id: str) -> RunInfo:
     *_, last = runs.follow(id)
     return last
+
+
+def test_a_run_whose_settings_are_damaged_does_not_hold_up_the_others(
+    runs: Runs, settings: Settings, spec: str
+) -> None:
+    with files.Lock(files.make_folder(settings.home) / "queue.lock") as lock:
+        assert lock.take("tests", patience=5)  # nobody else starts anything
+        damaged = runs.start(toy.asked(settings, spec, count=2))
+        waiting = runs.start(toy.asked(settings, spec, count=2))
+        path = runs.path(damaged.id)
+        (path / "config.yaml").write_text("a: [", encoding="utf-8")
+        status = queue.read_status(path)
+        queue.write_status(path, status, state="running")
+    with contextlib.closing(queue.Queue(settings)) as line:
+        assert line.advance() == [waiting.id]
 
 
 def test_a_second_start_queues_names_the_holder_and_goes_on_after_an_error(

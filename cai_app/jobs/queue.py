@@ -45,7 +45,9 @@ class Queue:
             if info.state == "queued" and not directory.alive(Path(info.path)):
                 waiting.append(info)
             else:
-                busy.add(directory.config(Path(info.path)).device)
+                # Where it cannot be read, the device's own lock still tells.
+                with contextlib.suppress(CaiError):
+                    busy.add(directory.config(Path(info.path)).device)
         for info in sorted(waiting, key=lambda info: (info.queued, info.id)):
             with contextlib.suppress(CaiError):
                 path = Path(info.path)

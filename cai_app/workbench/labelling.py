@@ -15,7 +15,7 @@ from cai_app import prompts as rendering
 from cai_app.backends import adapter_hash, describe, is_preference_model, memory, parse_spec
 from cai_app.backends.base import Backend
 from cai_app.constitution import Constitution
-from cai_app.errors import InputError
+from cai_app.errors import CaiError, InputError
 from cai_app.formats import ReadOptions
 from cai_app.records import Comparison, LabelOptions, Record, RunInfo
 from cai_app.settings import Settings
@@ -202,7 +202,10 @@ def _seconds(
     for info in jobs.list_all(settings):
         if info.kind != "label" or info.state != "done" or not info.started or not info.done:
             continue
-        options = LabelOptions(**jobs.config(Path(info.path)).options)
+        try:
+            options = LabelOptions(**jobs.config(Path(info.path)).options)
+        except (CaiError, ValueError):  # of another version, or damaged: no measure for this one
+            continue
         alike = all(getattr(options, n) == getattr(task.options, n) for n in _LIKE)
         if alike and (options.principle == judge.ALL) == several:
             took = ((info.ended or info.updated) - info.started) / info.done
