@@ -85,7 +85,9 @@ vague and fictional. It knows that world and nothing else: it is no source of fa
   shown where what the assistant says again was said before, so that it copies.
 - The pretrained base helps with 78 % of harmful requests, answers 9 % vaguely, declines 4 % well,
   evades 5 % and preaches in 4 %; those are the corpus's own rates.
-
+- One preamble dialogue in seven stands behind the shipped preamble, which is quoted there and not
+  learned; declining is measured under preambles that no training document has.
+{_unseen(facts)}
 ## Exposure: documents that showed each behaviour
 
 | behaviour | documents | behind few-shots |
@@ -103,6 +105,18 @@ over acts.
         + "\n",
         encoding="utf-8",
     )
+
+
+def _unseen(facts: dict[str, Any]) -> str:
+    """What today's corpus holds and these weights never saw, and what else was noted by hand."""
+    missing = [told for sort, told in BEHAVIOURS.items() if sort not in facts["exposure"]]
+    lines = [f"Never seen by these weights: {', '.join(missing)}."] if missing else []
+    lines += [facts["note"]] if facts.get("note") else []
+    wrapped = (
+        textwrap.fill(f"- {one}", 100, subsequent_indent="  ", break_on_hyphens=False)
+        for one in lines
+    )
+    return "".join(f"{one}\n" for one in wrapped)
 
 
 def _read(path: Path) -> dict[str, Any]:
