@@ -53,11 +53,12 @@ async function reopen(queue) {
 // What closing means, said before it is done.
 function sure(queue) {
   if (asking !== queue.id) return null;
-  const kept = queue.raters.some((one) => one.progress.answered + one.progress.skipped + one.progress.repeats > 0);
+  const kept = hasAnswers(queue);
   const words = kept ? 'Raters get no more pairs of it. Every answer stays, in Agreement too, and it can be opened again.' : 'Nobody has answered in it, so it is deleted, with its links.';
   return node('div', { class: 'note row', role: 'alert' }, [node('span', { text: words }), node('button', { type: 'button', class: 'btn', text: kept ? 'Close it' : 'Delete it', on: { click: () => close(queue) } }),
     node('button', { type: 'button', class: 'link', text: 'leave it', on: { click: () => { asking = ''; draw(view); } } })]);
 }
+const hasAnswers = (queue) => queue.raters.some((one) => one.progress.answered + one.progress.skipped + one.progress.repeats > 0);
 const answered = (queue) => queue.raters.reduce((sum, one) => sum + one.progress.answered, 0);
 
 function person(queue, one) {
@@ -98,7 +99,7 @@ function card(queue) {
     queue.overlap && `${percent(queue.overlap)} seen by all`, queue.reveal === 'item' ? 'AI answers on request' : 'AI answers at the end'];
   const tools = [
     queue.closed ? node('button', { type: 'button', class: 'link', text: 'open again', on: { click: () => reopen(queue) } })
-      : node('button', { type: 'button', class: 'link', text: answered(queue) ? 'close…' : 'delete…', 'aria-label': `Close ${queue.name}`, on: { click: () => { asking = asking === queue.id ? '' : queue.id; draw(view); root.querySelector('.queue .note.row .btn')?.focus(); } } }),
+      : node('button', { type: 'button', class: 'link', text: hasAnswers(queue) ? 'close…' : 'delete…', 'aria-label': `${hasAnswers(queue) ? 'Close' : 'Delete'} ${queue.name}`, on: { click: () => { asking = asking === queue.id ? '' : queue.id; draw(view); root.querySelector('.queue .note.row .btn')?.focus(); } } }),
     answered(queue) > 0 && node('button', { type: 'button', class: 'btn', text: 'Agreement', title: 'What these answers say of the AI', on: { click: () => trigger('agree', { queue: queue.id }) } }),
     !queue.closed && node('button', { type: 'button', class: 'btn', text: 'Rate here', title: `As ${view.me}, blinded by this page only`, on: { click: () => window.dispatchEvent(new CustomEvent('cw-rate', { detail: queue.id })) } })];
   return node('article', { class: `queue ${queue.id === fresh ? 'fresh' : ''} ${queue.closed ? 'closed' : ''}`, 'data-queue': queue.id, 'aria-label': queue.name }, [
