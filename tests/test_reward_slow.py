@@ -120,7 +120,7 @@ def command(home: Path, *argv: str) -> Any:
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The whole method on the shipped pocket model, by the command that ships its results."""
     home, data = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("data")
-    made = command(home, "results", "--pairs", "1400", "--ship", str(data))
+    made = command(home, "results", "--pairs", "1800", "--ship", str(data))
     pm = ["source=" + made["runs"]["labels"], "policy=" + made["runs"]["sl-cai"],
           "helpful=reference", "mix=0.57", "limit=2000"]  # fmt: skip
     made["runs"]["pm of 2,000"] = command(home, "train", "preference", "--set", *pm)["run"]

@@ -167,7 +167,7 @@ def revised(count: int) -> Iterator[Transcript]:
 def test_a_thousand_revisions_are_learned(settings: Settings) -> None:
     workbench = Workbench(settings)
     workbench.store.transcripts.add(revised(1000))
-    info = workbench.train_start("sft", SftOptions(data="revisions", epochs=1, name="sl-cai"))
+    info = workbench.train_start("sft", SftOptions(data="revisions", epochs=1, name="revised"))
     for latest in workbench.runs.follow(info.id):
         info = latest
     workbench.close()
