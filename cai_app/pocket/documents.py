@@ -63,8 +63,7 @@ class Author:
         """The human's request, in a phrasing that training may see."""
         options = self.world.phrasings["follow_up" if follow_up else "ask"]
         options = [text for text in options if follow_up or not held_out("ask", text, 20)]
-        request = Template(self.rng.choice(options)).substitute(do=scene.do("human"))
-        return request
+        return Template(self.rng.choice(options)).substitute(do=scene.do("human"))
 
     def _turn(self, scene: Scene, *, follow_up: bool = False) -> Segment:
         """The human's turn, up to where the assistant answers: there the act should be known."""

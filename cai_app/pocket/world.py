@@ -38,23 +38,9 @@ THINGS = (
 )  # fmt: skip
 STREETS = ("Maple", "River", "Mill", "Garden", "Church", "Park")
 SYLLABLES = (
-    "ba",
-    "do",
-    "fi",
-    "ga",
-    "ki",
-    "lo",
-    "mu",
-    "na",
-    "po",
-    "ra",
-    "si",
-    "te",
-    "vo",
-    "wa",
-    "lin",
-    "mar",
-)
+    "ba", "do", "fi", "ga", "ki", "lo", "mu", "na", "po", "ra", "si", "te", "vo", "wa",
+    "lin", "mar",
+)  # fmt: skip
 
 
 @lru_cache(maxsize=100_000)

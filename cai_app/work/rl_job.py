@@ -20,7 +20,7 @@ from cai_app.work.one_base import OneBase, Written
 from cai_app.work.pm_fit import as_json
 from cai_app.work.progress import Paused, Run
 from cai_app.work.rl_look import Looked, Scorer, compared, gained, judged, look
-from cai_app.work.rl_prompts import Asked
+from cai_app.work.rl_prompts import Asked, hashes, of_step
 from cai_app.work.sft import last_numbers
 from cai_app.work.training.base import Opened
 from cai_app.work.training.finishing import card_facts, complete
@@ -81,7 +81,7 @@ class Job:
     def step(self) -> dict[str, float]:
         """Write, score, learn once. Responses to one prompt stay together all the way."""
         options, base = self.options, self.base
-        asked = self._asked()
+        asked = of_step(self.prompts, options, self.done)
         each = range(0, len(asked), options.samples)
         mine = [
             n
@@ -111,19 +111,6 @@ class Job:
             "grad_norm": norm,
             "lr": self.learner.rate(self.done),
         }
-
-    def _asked(self) -> list[Asked]:
-        """The prompts of a step, each as often as it is answered; the data in a new order each
-        time that it is gone through."""
-        samples, count = self.options.samples, len(self.prompts)
-        each = max(1, self.options.batch // samples)
-        found: list[Asked] = []
-        places = [divmod(place, count) for place in range(self.done * each, (self.done + 1) * each)]
-        for epoch in sorted({epoch for epoch, _ in places}):
-            order = np.random.default_rng((self.options.seed, epoch)).permutation(count)
-            for at in (at for one, at in places if one == epoch):
-                found += [self.prompts[int(order[at])]] * samples
-        return found
 
     def _learn(
         self, written: Sequence[Written], scores: torch.Tensor, count: int
@@ -277,22 +264,17 @@ class Job:
         facts = card_facts(
             self.run, self.opened, self.options, {**last_numbers(self.run), **numbers}
         )
-        facts["data"] = facts["data"] | self._requests(unseen)
+        facts["data"] = facts["data"] | hashes(
+            {
+                "trained on": self.prompts,
+                "kept out for looks": self.fixed,
+                "unseen, to compare start and end": unseen,
+            },
+            self.options,
+        )
         facts["adapter_hash"] = folders.adapter_hash(fresh)
         complete(self.run, fresh, facts, title=self.options.name or "RL-CAI", about=self._about())
         self.run.report(self.done, self.options.max_steps, **numbers)
-
-    def _requests(self, unseen: Sequence[Asked]) -> dict[str, str]:
-        """What the policy was asked, by use, with a sha256 of the prompts one a line."""
-        where = "toy world" if self.options.prompts == "world" else self.options.prompts
-        uses = {"trained on": self.prompts, "kept out for looks": self.fixed}
-        uses |= {"unseen, to compare start and end": unseen} if unseen else {}
-        return {
-            f"{len(asked)} requests {use} ({where}, seed {self.options.seed})": files.sha256(
-                prompt for prompt, _ in asked
-            )
-            for use, asked in uses.items()
-        }
 
     def _write(self, key: Any, asked: Sequence[Asked]) -> list[Written]:
         seeds = [self.options.seed + 10_000 + n for n in range(len(asked))]

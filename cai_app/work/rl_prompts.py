@@ -1,5 +1,7 @@
 """What a policy is trained, looked at and compared on: prompts, and the scenes they came from."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from cai_app import files
@@ -36,3 +38,29 @@ def gather(run: Run, options: RlOptions) -> tuple[list[Asked], list[Asked], list
     asked = [asked[int(n)] for n in rng.permutation(len(asked))]
     kept = min(options.fixed, max(2, len(asked) // 4))
     return asked[kept:] or asked, asked[:kept], []
+
+
+def of_step(prompts: Sequence[Asked], options: RlOptions, step: int) -> list[Asked]:
+    """The prompts of a step, each as often as it is answered; the data in a new order each time
+    that it is gone through."""
+    samples, count = options.samples, len(prompts)
+    each = max(1, options.batch // samples)
+    found: list[Asked] = []
+    places = [divmod(place, count) for place in range(step * each, (step + 1) * each)]
+    for epoch in sorted({epoch for epoch, _ in places}):
+        order = np.random.default_rng((options.seed, epoch)).permutation(count)
+        for at in (at for one, at in places if one == epoch):
+            found += [prompts[int(order[at])]] * samples
+    return found
+
+
+def hashes(uses: Mapping[str, Sequence[Asked]], options: RlOptions) -> dict[str, str]:
+    """What a policy was asked, by use, with a sha256 of the prompts one a line."""
+    where = "toy world" if options.prompts == "world" else options.prompts
+    return {
+        f"{len(asked)} requests {use} ({where}, seed {options.seed})": files.sha256(
+            prompt for prompt, _ in asked
+        )
+        for use, asked in uses.items()
+        if asked
+    }

@@ -30,7 +30,7 @@ from cai_app.workbench.audit.matched import (
 )
 from cai_app.workbench.audit.over_pool import corrected, needed
 from cai_app.workbench.audit.versions import DIMENSION as VERSIONS
-from cai_app.workbench.audit.versions import versions
+from cai_app.workbench.audit.versions import sliced, versions
 
 if TYPE_CHECKING:
     from cai_app.store import Store
@@ -238,21 +238,9 @@ def _bins(found: Matched) -> tuple[BinFigure, ...]:
     )
 
 
-def _slices(found: Matched, dimension: str) -> list[SliceFigure]:
+def _slices(found: Matched, dimension: str) -> tuple[SliceFigure, ...]:
     own = names(found, dimension, found.row)
-    score = found.score
-    return [
-        SliceFigure(
-            by=dimension,
-            name=one.name,
-            n=one.rate.n,
-            agreement=one.rate.value,
-            ci=one.rate.ci,
-            p_value=one.p_value,
-            few=one.few,
-        )
-        for one in agreement.slices(own, score, found.weights, found.clusters)
-    ]
+    return sliced(dimension, own, found.score, found.weights, found.clusters)
 
 
 def _skips(store: "Store", chosen: Chosen, found: Matched) -> Skips | None:

@@ -5,11 +5,13 @@ Each version counts where it was asked the question that the people answered; ve
 prompts, which the variance knows.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cai_app import agreement
+from cai_app.agreement import Floats, Ints
 from cai_app.records import Rater
 from cai_app.records.report import SliceFigure
 from cai_app.workbench.audit.beside import said_of
@@ -33,15 +35,22 @@ def versions(store: "Store", chosen: Chosen, found: Matched) -> tuple[SliceFigur
             kept, score = said_of(store, one, found)
             parts.append((_name(one), kept, score))
     names = [name for name, kept, _ in parts for _ in range(int(kept.sum()))]
-    sliced = agreement.slices(
+    return sliced(
+        DIMENSION,
         names,
         np.concatenate([score for _, _, score in parts]),
         np.concatenate([found.weights[kept] for _, kept, _ in parts]),
         np.concatenate([found.clusters[kept] for _, kept, _ in parts]),
     )
+
+
+def sliced(
+    by: str, names: Sequence[str], scores: Floats, weights: Floats, clusters: Ints
+) -> tuple[SliceFigure, ...]:
+    """Agreement in each part of a dimension, as agreement.slices has it."""
     return tuple(
         SliceFigure(
-            by=DIMENSION,
+            by=by,
             name=one.name,
             n=one.rate.n,
             agreement=one.rate.value,
@@ -49,7 +58,7 @@ def versions(store: "Store", chosen: Chosen, found: Matched) -> tuple[SliceFigur
             p_value=one.p_value,
             few=one.few,
         )
-        for one in sliced
+        for one in agreement.slices(names, scores, weights, clusters)
     )
 
 
