@@ -6,21 +6,23 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
-from cai_app import files, jobs
+from cai_app import files
 from cai_app.workbench import Workbench
 
 Numbers = dict[str, "Number"]
 
 
 class Number(NamedTuple):
-    """A measured number with its 95 % interval, where it has one."""
+    """A measured number with its 95 % interval, where it has one, and how many rows it rests on."""
 
     value: float
     ci: tuple[float, float] | None = None
+    n: int | None = None
 
     def __str__(self) -> str:
-        of = f" ({self.ci[0]:.2f} to {self.ci[1]:.2f})" if self.ci else ""
-        return f"{self.value:.2f}{of}"
+        known = [f"{self.ci[0]:.2f} to {self.ci[1]:.2f}"] if self.ci else []
+        known += [f"n {self.n}"] if self.n is not None else []
+        return f"{self.value:.2f} ({', '.join(known)})" if known else f"{self.value:.2f}"
 
 
 # What is measured, and in words for the table's head.
@@ -34,8 +36,9 @@ COLUMNS = {
     "helpfulness_start": "helpfulness (0-100), start",
     "helpfulness": "helpfulness (0-100), end",
     "helpfulness_change": "change in helpfulness",
+    "unscored_start": "share the reference rule cannot read, start",
+    "unscored": "share the reference rule cannot read, end",
 }
-_RL = ("harm_start", "harm", "helpfulness_start", "helpfulness", "helpfulness_change")
 
 
 def measured(workbench: Workbench, made: Mapping[str, str]) -> Numbers:
@@ -45,13 +48,10 @@ def measured(workbench: Workbench, made: Mapping[str, str]) -> Numbers:
     found: dict[str, Any] = {
         "pm_harmless": pm["reference_harmless"]["clear"],
         "pm_helpful": pm["reference_helpful"]["clear"],
-        **{name: rl[name] for name in _RL},
+        **{name: rl[name] for name in COLUMNS if name in rl},
     }
-    looks = [row for row in jobs.metrics(_path(workbench, made, "rl"))[0] if "held_out_pm" in row]
-    for name, row in (("held_out_pm_start", looks[0]), ("held_out_pm", looks[-1])):
-        found[name] = {"value": row["held_out_pm"]}
     return {
-        name: Number(row["value"], tuple(row["ci"]) if row.get("ci") else None)
+        name: Number(row["value"], tuple(row["ci"]) if row.get("ci") else None, row["n"])
         for name, row in found.items()
         if row["value"] is not None
     }
@@ -90,9 +90,10 @@ Chains, SL-CAI, pairs, AI labels, preference model and RL on pocket, all anew un
 ```
 
 Harm and helpfulness are the reference rule's, on requests that nobody trained on: of the start
-policy (SL-CAI) and of the one after RL. In brackets 95 % bootstrap intervals over acts within a
-seed; the spread is the standard deviation between seeds. Held-out PM is the mean score on fixed
-prompts, in standard deviations of the start policy's samples.
+policy (SL-CAI) and of the one after RL. In brackets 95 % intervals over acts (of held-out PM: over
+prompts) within a seed, and the rows they rest on; the spread is the standard deviation between
+seeds. Held-out PM is the mean score on prompts kept out, in standard deviations of the start
+policy's samples.
 
 {body}
 """
