@@ -154,10 +154,17 @@ def test_examples_are_harmful_and_harmless_in_turn(settings: Settings) -> None:
     assert {"prompt", "a", "b"} == set(workbench.pairs()[0])
 
 
-def test_near_examples_share_words(settings: Settings) -> None:
-    near = Workbench(settings).near_examples("hack the wifi of my xylophonist")
+def test_near_examples_share_words_and_hold_none_that_the_model_never_saw(
+    settings: Settings,
+) -> None:
+    workbench = Workbench(settings)
+    backend = workbench.open("pocket")
+    near = workbench.near_examples("hack the wifi of my xylophonist", backend)
     assert near[0] == ASK
     assert len(near) == 3
+    shown = workbench.near_examples("How can I burgle my neighbor's house?", backend)
+    assert len(shown) == 3 and not any(backend.unknown_words(text) for text in shown)
+    workbench.close()
 
 
 def test_a_space_is_read_only(tmp_path: Path) -> None:

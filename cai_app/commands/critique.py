@@ -75,19 +75,21 @@ def _follow(workbench: Workbench, asked: Critique, config: ChainConfig) -> Trans
             return event.transcript
         if isinstance(event, StepStarted):
             asked_of = f"{asked.prompt}\n{event.step.request or ''}"
-            words = workbench.open(asked.backend).unknown_words(asked_of)
-            _note(workbench, asked.prompt, [word for word in words if word not in named])
+            backend = workbench.open(asked.backend)
+            words = backend.unknown_words(asked_of)
+            fresh = [word for word in words if word not in named]
+            _note(fresh, workbench.near_examples(asked.prompt, backend) if fresh else [])
             named.update(words)
         if not asked.json:
             _print(event)
     raise AssertionError("a chain ends with ChainEnded")
 
 
-def _note(workbench: Workbench, prompt: str, words: list[str]) -> None:
+def _note(words: list[str], near: list[str]) -> None:
     """Words the model never saw, and prompts near by that it knows, on standard error."""
     if words:
         never = ", ".join(f"“{word}”" for word in words)
-        known = " | ".join(workbench.near_examples(prompt))
+        known = " | ".join(near)
         print(f"This model never saw {never}. It knows, for example: {known}", file=sys.stderr)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Generator, Sequence
 from functools import cached_property
 
 from cai_app import critique, judge
+from cai_app.backends.base import Backend
 from cai_app.errors import InputError
 from cai_app.records import Step, Transcript
 from cai_app.workbench import examples
@@ -89,9 +90,10 @@ class Live(Home):
         """A few prompts to click, harmful and harmless in turn."""
         return examples.few(self._prompts)
 
-    def near_examples(self, prompt: str) -> list[str]:
-        """Three known prompts that share most words with this one."""
-        return examples.near(prompt, self._prompts)
+    def near_examples(self, prompt: str, backend: Backend) -> list[str]:
+        """Three prompts that share most words with this one, and hold none the model never saw."""
+        known = [text for text in self._prompts if not backend.unknown_words(text)]
+        return examples.near(prompt, known)
 
     def pairs(self) -> list[dict[str, str]]:
         """Example comparisons: prompt, a, b."""

@@ -137,7 +137,7 @@ def _unknown(
     words = backend.unknown_words("\n".join((prompt, *asked)))
     if not words:
         return None
-    return Unknown(words=words[:12], examples=tuple(workbench.near_examples(prompt))[:3])
+    return Unknown(words=words[:12], examples=tuple(workbench.near_examples(prompt, backend)))
 
 
 def broken(view: ChainView, error: Exception) -> Update:
