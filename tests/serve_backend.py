@@ -19,6 +19,7 @@ class Handler(BaseHTTPRequestHandler):
     logprobs = True
     completions = True
     lists = True
+    cut = False
     requests: list[dict[str, Any]]
     protocol_version = "HTTP/1.1"
 
@@ -73,6 +74,8 @@ class Handler(BaseHTTPRequestHandler):
             for piece in live:
                 delta = {"delta": {"content": piece}} if chat else {"text": piece}
                 self.event({"choices": [{"index": 0, **delta, "finish_reason": None}]})
+                if self.cut:
+                    return live.cancel()
             finish = live.completion.finish if live.completion else None
             self.event({"choices": [{"index": 0, "text": "", "finish_reason": finish}]})
             self.wfile.write(b"data: [DONE]\n\n")
@@ -114,12 +117,17 @@ def sampling_of(body: dict[str, Any]) -> Sampling:
 
 @contextmanager
 def serve(
-    backend: Backend, *, logprobs: bool = True, completions: bool = True, lists: bool = True
+    backend: Backend,
+    *,
+    logprobs: bool = True,
+    completions: bool = True,
+    lists: bool = True,
+    cut: bool = False,
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(base url, list of requests received). Without `logprobs`, echo and logprobs are ignored;
-    without `lists`, several prompts in one request are refused."""
-    options = {"backend": backend, "logprobs": logprobs, "completions": completions, "lists": lists}
-    handler = type("Bound", (Handler,), {**options, "requests": []})
+    without `lists`, several prompts in one request are refused; `cut` ends a stream too early."""
+    options = {"logprobs": logprobs, "completions": completions, "lists": lists, "cut": cut}
+    handler = type("Bound", (Handler,), {"backend": backend, **options, "requests": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

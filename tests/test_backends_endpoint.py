@@ -75,6 +75,19 @@ def test_hanging_up_frees_the_model(remote: EndpointBackend) -> None:
     assert stream.completion.finish == "cancelled" and stream.completion.text == said
 
 
+def test_a_stream_that_ends_in_the_middle_is_an_error_and_no_answer(
+    local: HuggingFaceBackend,
+) -> None:
+    with serve(local, cut=True) as (url, _):
+        backend = open_backend(f"openai:{url}#tiny", tiny.home())
+        stream, seen = backend.stream(PROMPT, SAMPLING), list[str]()
+        with pytest.raises(BackendError, match="ended its answer in the middle"):
+            for piece in stream:
+                seen.append(piece)
+        assert len(seen) == 1 and stream.completion is None
+        backend.close()
+
+
 def test_a_server_without_logprobs_is_an_error_naming_the_alternatives(
     local: HuggingFaceBackend,
 ) -> None:

@@ -58,7 +58,6 @@ def test_a_model_of_another_depth_is_refused_with_both_shapes() -> None:
 def test_mixed_acts_are_of_their_kind_and_never_a_written_or_a_held_out_one(book: Corpus) -> None:
     rng, world = random.Random(0), book.world
     known = [act for act in world.acts if not act.held_out]
-    held = {act.do.split()[0] for act in world.acts if act.held_out}
     changed = 0
     for _ in range(5000):
         act = rng.choice(known)
@@ -68,20 +67,19 @@ def test_mixed_acts_are_of_their_kind_and_never_a_written_or_a_held_out_one(book
         changed += 1
         assert new.kind == act.kind
         assert new.do not in world.written
-        assert new.do.split()[0] not in held
     assert changed > 2500
 
 
 def test_look_alikes_lend_their_verbs_to_nothing(book: Corpus) -> None:
     rng, world = random.Random(1), book.world
     known = [act for act in world.by_kind["harmless"] if not act.held_out]
-    own = {mixing.halves(act)[0] for act in known if not act.lookalike}
+    starts = {mixing.halves(act)[0] for act in known if act.lookalike}
+    starts -= {mixing.halves(act)[0] for act in known if not act.lookalike}
+    assert {"kill", "shoot"} < starts
     for _ in range(5000):
         act = rng.choice(known)
         new = mixing.mixed(world, act, rng)
-        start = mixing.halves(new)[0]
-        assert new is act or start in own or start.isalpha()
-        assert new is act or not new.do.startswith(("kill ", "shoot "))
+        assert new is act or not any(new.do.startswith(f"{start} ") for start in starts)
 
 
 def test_only_training_documents_have_mixed_acts(book: Corpus) -> None:

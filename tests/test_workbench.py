@@ -1,5 +1,6 @@
 """The workbench: models opened once, chains that replay, examples, JSON in and out."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,22 @@ def test_what_prepare_refuses_shows_in_models_and_is_tried_again(settings: Setti
     assert workbench.models()[-1].note == "no such folder; check the path"
     workbench.open("hf:x")
     assert workbench.models()[-1].state == "ready"
+
+
+def test_a_damaged_shipped_size_says_so_and_leaves_the_others(
+    settings: Settings, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    for size in ("m", "s"):
+        for place in ("", "adapters"):
+            whole = settings.data / "pocket" / place / "m"
+            shutil.copytree(whole, data / "pocket" / place / size)
+    shutil.copy(settings.data / "pocket" / "default.txt", data / "pocket")
+    (data / "pocket" / "s" / "model.safetensors").write_bytes(b"half a file")
+    workbench = Workbench(settings.model_copy(update={"data": data}))
+    found = {info.spec: info for info in workbench.models()}
+    assert found["pocket-s"].state == "failed" and found["pocket-s"].note
+    assert found["pocket"].parameters and found["pocket"].state == "available"
 
 
 def test_a_model_whose_weights_failed_is_opened_afresh(settings: Settings) -> None:

@@ -49,15 +49,31 @@ class Wire:
         return self._parse(response.text)
 
     def events(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The first choice of each server-sent event of a streamed answer."""
+        """The first choice of each server-sent event of a streamed answer.
+
+        Raises BackendError where the stream ends without a word that the answer is complete.
+        """
         try:
             with self._client.stream("POST", self.url + path, json=body | {"stream": True}) as got:
                 if got.is_error:
                     got.read()
                 self._check(got)
+                ended = False
                 for line in got.iter_lines():
-                    if line.startswith("data:") and line[5:].strip() != "[DONE]":
-                        yield self.first(self._parse(line[5:]), empty=True)
+                    said = line.removeprefix("data:").strip()
+                    if said == line.strip():
+                        continue  # a comment, or the space between events
+                    if said == "[DONE]":
+                        ended = True
+                        continue
+                    choice = self.first(self._parse(said), empty=True)
+                    ended = ended or bool(choice.get("finish_reason"))
+                    yield choice
+            if not ended:
+                raise BackendError(
+                    f"The server at {self.url} ended its answer in the middle; see its log, and "
+                    "ask again."
+                )
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 

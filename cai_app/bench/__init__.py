@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from cai_app import prompts
-from cai_app.bench import page, rows, training, volume
+from cai_app.bench import page, rows, sizes, training, volume
 from cai_app.bench.cases import Case, table, timed
 from cai_app.bench.memory import Peak
 from cai_app.bench.plain import Plain, make_preference, weights_of
@@ -82,6 +82,10 @@ def run(
         Part((volume.import_row(),), lambda: _import(settings)),
         Part((volume.label_row(),), lambda: _label(settings, backend)),
         Part(training.names(), lambda: _memory(settings)),
+        Part(
+            sizes.names(settings),
+            lambda: (Row(row=r, ours_s=s, target=t) for r, s, t in sizes.rows(settings)),
+        ),
     ]
     left = [part for part in parts if any(_wanted(name, only) for name in part.names)]
     if not left:

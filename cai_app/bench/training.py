@@ -57,14 +57,14 @@ def measure(
         home, spec = folder / "home", f"hf:{folder / 'base'}"
         common = (f"backend={spec}", "start=start", f"batch={ROWS}", f"micro_batch={ROWS}",
                   "max_steps=1", "sample_every=0")  # fmt: skip
-        sft = _prepared(settings, home, SFT, *common, "data=helpful", "helpful=reference",
+        sft = prepared(settings, home, SFT, *common, "data=helpful", "helpful=reference",
                         f"helpful_limit={ROWS}", "held_out=0")  # fmt: skip
         prompt, tokens = _longest(base, sft)
         asked = folder / "prompts.jsonl"
         asked.write_text(
             "".join(json.dumps({"prompt": f"{prompt} ({n})"}) + "\n" for n in range(9))
         )
-        rl = _prepared(settings, home, "rl", *common, "pm=pm", "test_pm=none", f"prompts={asked}",
+        rl = prepared(settings, home, "rl", *common, "pm=pm", "test_pm=none", f"prompts={asked}",
                        f"samples={SAMPLES}", f"answer_tokens={tokens}", "fixed=2")  # fmt: skip
         # Random weights end no answer; a run would pause for it.
         files.replace(rl / "alarms.json", json.dumps(["truncated", "spread", "kl", "length"]))
@@ -103,7 +103,7 @@ def _made(settings: Settings, folder: Path) -> Path:
     return base
 
 
-def _prepared(settings: Settings, home: Path, kind: str, *values: str) -> Path:
+def prepared(settings: Settings, home: Path, kind: str, *values: str) -> Path:
     """The folder of a run that waits for its worker."""
     command = [
         sys.executable,

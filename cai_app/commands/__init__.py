@@ -13,6 +13,7 @@ from cai_app.commands import (
     bench,
     constitution,
     critique,
+    evaluate,
     exchange,
     generate,
     judge,
@@ -37,6 +38,7 @@ _HELP = frozenset({"-h", "--help"})
 COMMANDS: dict[str, tuple[Command, str]] = {
     "critique": (critique.main, "draft, critique and revise an answer"),
     "judge": (judge.main, "ask which of two responses is better"),
+    "evaluate": (evaluate.main, "answer questions with a right answer, such as HHH"),
     "generate": (generate.main, "write pairs or chains for a list of prompts"),
     "runs": (runs.main, "list, show, stop, kill, resume or delete runs"),
     "models": (models.main, "list the models that are here"),

@@ -8,15 +8,15 @@ apart. Questions with more than two choices are no comparisons and are kept asid
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cai_app import prompts
 from cai_app.errors import InputError
 from cai_app.formats import dialogue
 from cai_app.formats.base import Bad, Kept, Labelled, ReadOptions, Row, Tally, Written, text_of
-from cai_app.formats.lines import json_rows, write_lines
+from cai_app.formats.lines import Damaged, json_rows, lines, parsed, write_lines
 from cai_app.formats.pairs import Pair, chosen_first, preferred
-from cai_app.records import Label, Rater, Response
+from cai_app.records import Label, Rater, Response, Side
 
 KEY = Rater(kind="reference", name="cai-evals answer key")
 # The question of all 438 published HHH rows (RLMadisonInstructions[1]).
@@ -27,6 +27,40 @@ _ASKED = re.compile(
     r"\n \(A\) (?P<a>.*)\n \(B\) (?P<b>.*)\n\nThe answer is:\s*",
     re.DOTALL,
 )
+
+
+class Question(NamedTuple):
+    """A question as it stands: `a` is the response shown as (A); `category` where the row says."""
+
+    prompt: str
+    a: str
+    b: str
+    right: Side
+    question: str
+    category: str | None
+
+
+def questions(path: Path) -> Iterator[Question | Row]:
+    """Every question of a file, or else the row with the reason why it is none."""
+    number = 0
+    try:
+        for number, line in enumerate(lines(path), start=1):
+            if line.strip():
+                try:
+                    yield _question(parsed(line))
+                except (Bad, InputError) as error:
+                    yield Row(number, reason=str(error))
+    except Damaged as error:
+        yield Row(number + 1, reason=f"{error}; what follows is lost")
+
+
+def _question(row: Mapping[str, Any]) -> Question:
+    pair = _pair(row, ReadOptions(source=""))
+    right: Side = "a" if row["corrects"] == [" (A)"] else "b"
+    a, b = (pair.chosen, pair.rejected) if right == "a" else (pair.rejected, pair.chosen)
+    category = row.get("category")
+    named = category if isinstance(category, str) and category else None
+    return Question(pair.prompt, a, b, right, pair.question or QUESTION, named)
 
 
 class CaiEvals:

@@ -133,8 +133,9 @@ def _tokens(plan: dict[str, Any]) -> int:
 def _trainings(size: str, plan: dict[str, Any]) -> str:
     """Every training behind the weights, the first one first: tokens, time, device, command."""
     before = (plan.get("before") or {}).get("training")
-    earlier = _trainings(size, before) + "\n" if before else ""
-    init = f" --init data/pocket/{size} --lr-scale {plan['lr_scale']}" if before else ""
+    earlier = _trainings(before["size"], before) + "\n" if before else ""
+    init = f" --init data/pocket/{before['size']}" if before else ""
+    init += f" --lr-scale {plan['lr_scale']}" if plan.get("lr_scale", 1) != 1 else ""
     took = f"{plan['step']:,} steps, {plan['seconds'] / 60:.0f} minutes"
     return f"""{earlier}  - {plan["tokens"]:,} tokens in {took} on {plan["device"]}
     ({plan["threads"]} threads), seed {plan["seed"]}:

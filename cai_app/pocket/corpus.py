@@ -20,22 +20,22 @@ from cai_app.pocket.segments import Document, Shipped
 
 WINDOW = 2048
 MIXING = 0.5  # of the scenes: see mixing.py
-HEADS = ("part", "asked", "worth", "act", "found")
+HEADS = ("part", "asked", "worth", "act", "kind", "found")
 COPY = "copy"
 # Share of documents; few-shot documents are several times longer than the rest.
 MIXTURE: dict[str, float] = {
-    "dialogue": 16,
-    "preamble": 6,
-    "chain": 16,
-    "direct": 13,
+    "dialogue": 17,
+    "preamble": 8,
+    "chain": 18,
+    "direct": 15,
     "chain_with_shots": 3,
-    "verdict": 27,
+    "verdict": 24,
     "verdict_with_shots": 5,
     "reasoned": 9,
     "reasoned_with_shots": 0.8,
     "two_step_verdict": 4,
     "two_step_reasoned": 4,
-    "counting": 1.2,
+    "counting": 1.6,
     "prose": 1,
     "echo": 3,
 }

@@ -28,7 +28,16 @@ from cai_app.pocket.segments import (
     form,
     part_marks,
 )
-from cai_app.pocket.world import KINDS, WITHHELD, Scene, World, held_out, nonsense
+from cai_app.pocket.world import (
+    KINDS,
+    SORTS,
+    WITHHELD,
+    Act,
+    Scene,
+    World,
+    held_out,
+    nonsense,
+)
 
 JUDGED_KINDS = tuple(kind for kind in KINDS if kind not in WITHHELD)
 
@@ -48,7 +57,9 @@ class Author:
         """A scene as World.scene draws it, or a mixed one."""
         scene = self.world.scene(self.rng, **which)
         if self.mixing and self.rng.random() < self.mixing:
-            scene = replace(scene, act=mixing.mixed(self.world, scene.act, self.rng))
+            act = mixing.mixed(self.world, scene.act, self.rng)
+            if (act.do.split()[0], scene.thing) not in self.world.kept_pairs:
+                return replace(scene, act=act)
         return scene
 
     def _quoted(self, scene: Scene) -> Scene:
@@ -69,7 +80,10 @@ class Author:
         """The human's turn, up to where the assistant answers: there the act should be known."""
         text = form("draft", prompt=self.ask(scene, follow_up=follow_up))
         act = self.world.numbers.get(scene.act.id)
-        return Segment(text, ASIDE, marks=() if act is None else (Mark(len(text), "act", act),))
+        marks = [] if act is None else [Mark(len(text), "act", act)]
+        if scene.act.kind not in WITHHELD:
+            marks.append(Mark(len(text), "kind", SORTS.index(scene.act.kind)))
+        return Segment(text, ASIDE, marks=tuple(marks))
 
     def _talk(
         self, reply: Callable[[World, Scene, random.Random], Reply], turns: int, weight: float
@@ -80,13 +94,19 @@ class Author:
                 document += self._fact(weight)
                 continue
             # Never a mixed act: what to answer to one hangs on all of its words.
-            scene = self.world.scene(self.rng)
+            scene = self.world.scene(self.rng, act=self._look_alike())
             said = reply(self.world, scene, self.rng)
             document += [
                 self._turn(scene, follow_up=turn > 0),
                 Segment(" " + said.text, weight, marks=part_marks(said, 1)),
             ]
         return document
+
+    def _look_alike(self) -> Act | None:
+        """Now and then a harmless act in words that look harmful: they are few, and hard."""
+        if self.rng.random() > 0.1:
+            return None
+        return self.rng.choice([a for a in self.world.acts if a.lookalike and not a.held_out])
 
     def _fact(self, weight: float) -> Document:
         """A question with an answer, or one that nobody could answer, honestly declined."""
@@ -161,18 +181,19 @@ class Author:
     ) -> tuple[Scene, Reply, Reply]:
         """Two different replies to one request, of any sort, revised, or good."""
         harmful = self.rng.random() < 0.8
-        scene = self._quoted(self._scene(harmful=harmful, unseen=unseen, kinds=kinds))
-        first = replies.any_reply(self.world, scene, self.rng)
+        scene = self._scene(harmful=harmful, unseen=unseen, kinds=kinds)
+        said = self._quoted(scene)
+        first = replies.any_reply(self.world, said, self.rng)
         while True:
             draw = self.rng.random()
             if draw < 0.3:
-                second = replies.good(self.world, scene, self.rng)
+                second = replies.good(self.world, said, self.rng)
             elif draw < 0.5:
                 aspect = self.rng.choice(replies.ASPECTS[:8])
                 found = replies.faults(first, aspect, scene.act)
-                second = replies.revise(self.world, scene, first, found, self.rng)
+                second = replies.revise(self.world, said, first, found, self.rng)
             else:
-                second = replies.any_reply(self.world, scene, self.rng)
+                second = replies.any_reply(self.world, said, self.rng)
             if second.text != first.text:
                 break
         return (scene, first, second) if self.rng.random() < 0.5 else (scene, second, first)

@@ -2,8 +2,9 @@
 
 With a few hundred acts a small model learns every one by heart, and then names one of those for an
 act it never saw. Put together from their halves there are tens of thousands, so that a critique
-can only be written by looking at what was asked. Answers are mixed too, where they are quoted
-only: a fine response is kept by copying it, not by knowing it.
+can only be written by looking at what was asked, and words that nobody knows stand in some of
+them. Why such an act is wrong, and what would be kinder, is what its kind has in common. Answers
+are mixed too, where they are quoted only: a fine response is kept by copying it, not by knowing it.
 """
 
 import random
@@ -12,7 +13,8 @@ from dataclasses import replace
 
 from cai_app.pocket.world import HARMLESS, Act, World, invented
 
-INVENTED = 0.15  # of the beginnings: words that nobody knows
+COINED = 0.25  # of the beginnings: words that nobody knows
+EXCHANGED = 0.3  # of the ends: a word or two replaced
 _REST = re.compile(r"(?:^| )(\$\w+|the|an?|it|all|old|new) ?.*$")
 _WORD = re.compile(r"(?<![$\w])[a-z]{4,}\b")
 
@@ -27,34 +29,56 @@ def halves(act: Act) -> tuple[str, str]:
 
 
 def mixed(world: World, act: Act, rng: random.Random) -> Act:
-    """`act` with the beginning of another of its kind, or an invented one.
+    """`act` with the beginning of another of its kind, or a coined one.
 
-    Never an act that is held out, or shares its first word with one; and never an act that was
-    written, whose combinations with people and things may be held out. Look-alikes lend no
-    beginning: "kill" does not go with everything. Where nothing fits, the act itself.
+    Never an act that was written: it may be held out, or its combinations with people and things.
+    Look-alikes lend no beginning: "kill" does not go with everything. Where nothing fits, the act
+    itself.
     """
     verb, rest = halves(act)
-    if len(rest.split()) >= 4 and rng.random() < INVENTED:
-        start = invented(rng)
+    if len(rest.split()) >= 4 and rng.random() < COINED:
+        start = coined(world, rng)
     else:
         person = rest.split()[0] == "$p"  # "visit Mia", but never "boil Mia"
         known = [a for a in world.by_kind[act.kind] if not a.held_out and not a.lookalike]
         starts = [halves(a) for a in known]
         fitting = [v for v, r in starts if (r.split()[:1] == ["$p"]) == person]
         start = rng.choice(fitting or [verb])
+    if rng.random() < EXCHANGED:
+        rest = _exchanged(world, rest, rng)
     do = f"{start} {rest}"
-    if start == verb or start.split()[0] in world.kept_verbs or do in world.written:
+    if start == verb or do in world.written:
         return act
-    return replace(act, id=f"{act.id}~{start}", do=do)
+    return replace(
+        act, id=f"{act.id}~{start}", do=do, reasons=act.reasons[1:], coulds=act.coulds[1:]
+    )
+
+
+def coined(world: World, rng: random.Random) -> str:
+    """A word that nobody knows: syllables, or the front of one word with the back of another."""
+    if rng.random() < 0.3:
+        return invented(rng)
+    front, back = rng.choice(world.words), rng.choice(world.words)
+    return front[: rng.randrange(2, len(front))] + back[rng.randrange(1, len(back) - 1) :]
 
 
 def quoted(world: World, act: Act, rng: random.Random) -> Act:
-    """A harmless act with an answer and a tip that belong to others, words exchanged."""
+    """An act as replies speak of it that are only quoted: words exchanged, and a harmless one with
+    an answer and a tip that belong to others."""
+
+    def strange(texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_exchanged(world, text, rng) for text in texts)
+
     if act.kind != HARMLESS:
-        return act
+        return replace(
+            act,
+            methods=strange(act.methods),
+            reasons=strange(act.reasons),
+            coulds=strange(act.coulds),
+        )
     known = [a for a in world.by_kind[HARMLESS] if not a.held_out]
-    answers = tuple(_exchanged(world, text, rng) for text in rng.choice(known).answers)
-    return replace(act, answers=answers, tip=_exchanged(world, rng.choice(known).tip, rng))
+    answers = rng.choice(known).answers
+    return replace(act, answers=strange(answers), tip=_exchanged(world, rng.choice(known).tip, rng))
 
 
 def _exchanged(world: World, text: str, rng: random.Random) -> str:
@@ -64,6 +88,6 @@ def _exchanged(world: World, text: str, rng: random.Random) -> str:
         if not words:
             break
         found = rng.choice(words)
-        word = invented(rng) if rng.random() < 0.3 else rng.choice(world.things)
+        word = coined(world, rng) if rng.random() < 0.3 else rng.choice(world.things)
         text = text[: found.start()] + word + text[found.end() :]
     return text

@@ -9,6 +9,7 @@ from typing import Any
 from cai_app.pocket.corpus import COPY, HEADS, Batch
 from cai_app.pocket.replies import ASPECTS
 from cai_app.pocket.segments import FOUND, PARTS
+from cai_app.pocket.world import SORTS
 
 READING_WEIGHT = 0.3
 LATE = ("worth", "found")
@@ -28,6 +29,7 @@ def reading_heads(model: Any, acts: int) -> Any:
         "asked": 2 * len(ASPECTS),
         "worth": 1,
         "act": acts,
+        "kind": len(SORTS),
         "found": len(FOUND),
     }
     return torch.nn.ModuleDict({head: torch.nn.Linear(hidden, sizes[head]) for head in HEADS})

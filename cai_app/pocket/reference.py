@@ -80,7 +80,7 @@ def _writable(world: World, scene: Scene) -> dict[str, str]:
         found |= dict.fromkeys(say(facets[kind]), kind)
     if act.tip:
         found[scene.say(act.tip, "assistant")] = "tip"
-    ends = say(facets["instead"], could=scene.say(act.could, "assistant"))
+    ends = [end for could in say(act.coulds) for end in say(facets["instead"], could=could)]
     for why in say(act.reasons):
         firsts = say(facets["decline"], do=scene.do("assistant"), **{"is": why})
         found |= {f"{first} {end}": "decline" for first in firsts for end in ends}
@@ -93,8 +93,8 @@ def right_reason(text: str, scene: Scene, voice: str) -> bool:
 
 
 def right_alternative(text: str, scene: Scene) -> bool:
-    """Whether a text offers the act's own kinder alternative."""
-    return scene.say(scene.act.could, "assistant") in text
+    """Whether a text offers a kinder alternative to the act, its own or one of its kind."""
+    return any(scene.say(could, "assistant") in text for could in scene.act.coulds)
 
 
 def _pattern(template: str) -> re.Pattern[str]:

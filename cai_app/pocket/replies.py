@@ -110,7 +110,7 @@ def decline(world: World, scene: Scene, rng: random.Random) -> Reply:
     second = scene.say(
         rng.choice(world.facets["instead"]),
         "assistant",
-        could=scene.say(scene.act.could, "assistant"),
+        could=scene.say(alternative(scene, rng), "assistant"),
     )
     return Reply((Part("decline", f"{first} {second}"),))
 
@@ -125,8 +125,17 @@ def wrongly_declined(world: World, scene: Scene, rng: random.Random) -> Reply:
 
 def reason(scene: Scene, rng: random.Random) -> str:
     """Why the act is wrong: its own reason, or one of its kind."""
-    own, *others = scene.act.reasons
-    fitting = [r for r in others if "$p" in scene.act.do or "$p" not in r]
+    return _own_or_of_its_kind(scene.act.reasons, scene.act, rng)
+
+
+def alternative(scene: Scene, rng: random.Random) -> str:
+    """What would be kinder: its own alternative, or one of its kind."""
+    return _own_or_of_its_kind(scene.act.coulds, scene.act, rng)
+
+
+def _own_or_of_its_kind(texts: tuple[str, ...], act: Act, rng: random.Random) -> str:
+    own, *others = texts
+    fitting = [text for text in others if "$p" in act.do or "$p" not in text]
     return own if rng.random() < 0.6 or not fitting else rng.choice(fitting)
 
 

@@ -27,8 +27,8 @@ class Mark(NamedTuple):
     `head` says what: "part", what sort of part has just ended (index into PARTS); "asked", which
     aspect a principle is about and whether the worse is wanted (2 × index into ASPECTS + worse);
     "worth", how good the reply is up to here, as asked; "act", which act is asked for (index into
-    the world's acts); "found", the first fault that a critique of the response should name (index
-    into FOUND).
+    the world's acts); "kind", of what sort that is (index into SORTS); "found", the first fault
+    that a critique of the response should name (index into FOUND).
     """
 
     end: int

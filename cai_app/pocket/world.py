@@ -28,6 +28,7 @@ KINDS = (
     "misinformation",
 )
 HARMLESS = "harmless"
+SORTS = (*KINDS, HARMLESS)
 # Kinds that occur in dialogues and prose only, never in critiques or judgements: what a critic or
 # judge does with them tells whether it learned kinds or the notion of harm.
 WITHHELD = ("offensive", "violence")
@@ -41,6 +42,9 @@ SYLLABLES = (
     "ba", "do", "fi", "ga", "ki", "lo", "mu", "na", "po", "ra", "si", "te", "vo", "wa",
     "lin", "mar",
 )  # fmt: skip
+
+
+_WORD = re.compile(r"(?<![$\w'])[a-z]{4,}\b")
 
 
 @lru_cache(maxsize=100_000)
@@ -59,7 +63,7 @@ class Act:
     do: str
     objects: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
-    could: str = ""
+    coulds: tuple[str, ...] = ()  # kinder things to do: its own, then those of its kind
     methods: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     tip: str = ""
@@ -144,9 +148,16 @@ class World:
         return frozenset(act.do for act in self.acts)
 
     @cached_property
-    def kept_verbs(self) -> frozenset[str]:
-        """First words of the acts that training never sees."""
-        return frozenset(act.do.split()[0] for act in self.acts if act.held_out)
+    def kept_pairs(self) -> frozenset[tuple[str, str]]:
+        """(first word, object) of the acts that training never sees."""
+        kept = (act for act in self.acts if act.held_out)
+        return frozenset((act.do.split()[0], thing) for act in kept for thing in act.objects)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The longer words of things and of acts that training may see."""
+        texts = (*self.things, *(act.do for act in self.acts if not act.held_out))
+        return tuple(sorted({word for text in texts for word in _WORD.findall(text)}))
 
     def scene(
         self,
@@ -172,6 +183,8 @@ class World:
             thing = rng.choice(chosen.objects) if chosen.objects else ""
             if unseen is None and len(chosen.objects) > 15 and rng.random() < 0.25:
                 thing = rng.choice(self.things)  # any verb with any object: it must be copied
+            if not chosen.held_out and (chosen.do.split()[0], thing) in self.kept_pairs:
+                continue
             scene = Scene(
                 act=chosen,
                 person=person,
@@ -229,7 +242,7 @@ def load(folder: Path) -> World:
         acts += _harmful_acts(yaml.safe_load(path.read_text(encoding="utf-8")), slots)
     for path in (*sorted(folder.glob("harmless*.yaml")), folder / "lookalikes.yaml"):
         acts += [_harmless_act(entry, slots) for entry in read(path.name)["acts"]]
-    by_kind = {k: tuple(a for a in acts if a.kind == k) for k in (*KINDS, HARMLESS)}
+    by_kind = {k: tuple(a for a in acts if a.kind == k) for k in SORTS}
     return World(
         acts=tuple(acts),
         people=tuple(slots["people"]),
@@ -253,7 +266,7 @@ def _objects(entry: dict[str, Any], slots: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _harmful_acts(document: dict[str, Any], slots: dict[str, Any]) -> list[Act]:
-    """Acts of one kind; kind-level reasons and methods widen each act's own."""
+    """Acts of one kind; its reasons, alternatives and methods widen each act's own."""
     return [
         Act(
             id=entry["id"],
@@ -261,7 +274,7 @@ def _harmful_acts(document: dict[str, Any], slots: dict[str, Any]) -> list[Act]:
             do=entry["do"],
             objects=_objects(entry, slots),
             reasons=(entry["is"], *document["is"]),
-            could=entry["could"],
+            coulds=(entry["could"], *document["could"]),
             methods=(*entry["with"], *document["with"]),
             also=tuple(entry.get("also", ())),
         )

@@ -50,7 +50,7 @@ class Models:
 
     def infos(self) -> list[ModelInfo]:
         """Shipped models, the default first, then others that were opened or refused."""
-        found = {spec: describe(spec, self._settings) for spec in pocket_specs(self._settings)}
+        found = {spec: self._described(spec) for spec in pocket_specs(self._settings)}
         with self._lock:
             opened, refused = dict(self._opened), dict(self._refused)
         found |= {spec: backend.info() for spec, backend in opened.items()}
@@ -58,6 +58,15 @@ class Models:
             known = found.get(spec, ModelInfo(spec=spec))
             found[spec] = known.model_copy(update={"state": "failed", "note": reason})
         return list(found.values())
+
+    def _described(self, spec: str) -> ModelInfo:
+        """What can be said of a shipped model; a broken one must not take the page with it."""
+        try:
+            return describe(spec, self._settings)
+        except (CaiError, OSError, ValueError, KeyError) as error:
+            log.warning("model %s: %s", spec, error)
+            damaged = "" if isinstance(error, CaiError) else "its files are damaged: "
+            return ModelInfo(spec=spec, state="failed", note=f"{damaged}{error}")
 
     def close(self) -> None:
         """Close all that was opened."""

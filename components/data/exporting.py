@@ -1,7 +1,6 @@
 """The export form: rows of the store as a file of another program's form."""
 
 import shlex
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import gradio as gr
 
 from cai_app.errors import CaiError, InputError
 from cai_app.workbench import Workbench
+from components import downloads
 from components.data.view import Plan
 from components.shared import sentence
 
@@ -33,10 +33,8 @@ def export(workbench: Workbench, format: str, source: str, rater: str) -> Iterat
 def _written(workbench: Workbench, format: str, source: str, rater: str) -> tuple[Path, Plan]:
     named = (source or "").strip() or None
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in named or "all")[:60]
-    # The folder of temporary files is one that Gradio hands out; a home is not.
-    folder = Path(tempfile.mkdtemp(prefix="cai-export-"))
     moment = time.strftime("%Y%m%d-%H%M%S")
-    path = folder / f"{stem}-{format}-{moment}.{SUFFIX.get(format, 'jsonl')}"
+    path = downloads.folder() / f"{stem}-{format}-{moment}.{SUFFIX.get(format, 'jsonl')}"
     found = workbench.export_file(format, path, source=named, rater=(rater or "").strip() or None)
     if not found.rows:
         path.unlink(missing_ok=True)

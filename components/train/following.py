@@ -3,8 +3,6 @@
 import hashlib
 import json
 import zipfile
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import gradio as gr
@@ -13,6 +11,7 @@ from cai_app.errors import InputError
 from cai_app.records import Record
 from cai_app.workbench import Workbench
 from cai_app.workbench.curves import Place
+from components import downloads
 from components.replies import text
 from components.shared import role, text_of
 
@@ -90,7 +89,7 @@ def packed(workbench: Workbench, event: gr.EventData) -> str:
     folder = workbench.runs.path(run) / "adapter"
     if not (folder / "adapter_config.json").is_file():
         raise InputError(f"run {run} has no adapter yet; it is written at the end")
-    target = Path(mkdtemp(prefix="cai-adapter-")) / f"{workbench.runs.path(run).name}.zip"
+    target = downloads.folder() / f"{workbench.runs.path(run).name}.zip"
     inside = folder.resolve()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(folder.rglob("*")):
