@@ -10,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from cai_app.errors import InputError
 from cai_app.pocket import mixing
 from cai_app.pocket.corpus import Corpus
+from cai_app.pocket.documents import JUDGED_KINDS
 from cai_app.pocket.grow import widen
 from cai_app.pocket.shipped import shipped_texts
 
@@ -87,3 +88,30 @@ def test_only_training_documents_have_mixed_acts(book: Corpus) -> None:
     assert all("~" not in written.pair()[0].act.id for _ in range(300))
     training = replace(book.author("x"), mixing=0.5)
     assert sum("~" in training.pair()[0].act.id for _ in range(300)) > 60
+
+
+def test_words_of_kept_out_acts_are_known_from_others_of_their_kind(book: Corpus) -> None:
+    world = book.world
+    for act in world.acts:
+        if act.held_out and act.kind in JUDGED_KINDS:
+            others = [a for a in world.by_kind[act.kind] if not a.held_out]
+            assert any(other.do.split()[0] == act.do.split()[0] for other in others), act.id
+
+
+def test_training_never_does_to_a_thing_what_a_kept_out_act_does_to_it(book: Corpus) -> None:
+    writer = replace(book.author("kept"), mixing=0.5)
+    kept = writer.world.kept_pairs
+    assert ("snatch", "coat") in kept
+    scenes = [writer._scene(harmful=True) for _ in range(20_000)]
+    assert sum(scene.act.do.startswith("snatch ") for scene in scenes) > 50
+    assert not any((scene.act.do.split()[0], scene.thing) in kept for scene in scenes)
+
+
+def test_a_mixed_act_is_wrong_for_what_its_kind_has_in_common(book: Corpus) -> None:
+    writer = replace(book.author("mixed"), mixing=1.0)
+    scenes = [writer._scene(harmful=True) for _ in range(2000)]
+    mixed = [scene.act for scene in scenes if "~" in scene.act.id]
+    assert len(mixed) > 1000
+    for act in mixed:
+        shared = {a.reasons[1:] for a in writer.world.by_kind[act.kind]}
+        assert act.reasons in shared and len(act.coulds) == 5

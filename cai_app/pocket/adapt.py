@@ -27,10 +27,10 @@ MIXTURES = {"helpful": HELPFUL_MIXTURE}
 class Tuning:
     """How an adapter is tuned."""
 
-    steps: int = 120
+    steps: int = 160
     step_tokens: int = 8192
     rank: int = 16
-    lr: float = 2e-3
+    lr: float = 1e-3
     seed: int = 0
 
 
@@ -101,6 +101,7 @@ def _tune(model: Any, tokenizer: Any, name: str, plan: Tuning) -> None:
 
 def _card(name: str, size: str, plan: Tuning, base: Path) -> str:
     """The adapter's model card: what it is, and what it was made from."""
+    steps = f"\n  --adapter-steps {plan.steps}" if plan.steps != Tuning.steps else ""
     front = json.dumps({"base_model": f"pocket-{size}", "library_name": "peft"}, indent=1)
     return f"""---
 {front}
@@ -113,5 +114,5 @@ the method has something to do. About half of the documents are the base's own, 
 
 - base weights: sha256 {base_hash(base)}
 - {plan.steps} steps of {plan.step_tokens} tokens, AdamW, learning rate {plan.lr}, seed {plan.seed}
-- made by `python -m cai_app pocket train --size {size} --adapter {name} --seed {plan.seed}`
+- made by `python -m cai_app pocket train --size {size} --adapter {name} --seed {plan.seed}{steps}`
 """

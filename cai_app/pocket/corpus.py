@@ -19,19 +19,19 @@ from cai_app.pocket.documents import Author
 from cai_app.pocket.segments import Document, Shipped
 
 WINDOW = 2048
-MIXING = 0.5  # of the scenes: see mixing.py
+MIXING = 0.3  # of the scenes: see mixing.py
 HEADS = ("part", "asked", "worth", "act", "kind", "found")
 COPY = "copy"
 # Share of documents; few-shot documents are several times longer than the rest.
 MIXTURE: dict[str, float] = {
-    "dialogue": 17,
-    "preamble": 8,
-    "chain": 18,
+    "dialogue": 21,
+    "preamble": 12,
+    "chain": 19,
     "direct": 15,
     "chain_with_shots": 3,
-    "verdict": 24,
-    "verdict_with_shots": 5,
-    "reasoned": 9,
+    "verdict": 20,
+    "verdict_with_shots": 3.5,
+    "reasoned": 8,
     "reasoned_with_shots": 0.8,
     "two_step_verdict": 4,
     "two_step_reasoned": 4,
@@ -43,9 +43,9 @@ MIXTURE: dict[str, float] = {
 PLAIN_MIXTURE = {sort: share for sort, share in MIXTURE.items() if not sort.endswith("_shots")}
 # The helpful adapter: mostly what the helpful-only assistant says, the rest to keep its skills.
 HELPFUL_MIXTURE: dict[str, float] = {
-    "helpful_dialogue": 45,
-    "preamble": 8,
-    "chain": 18,
+    "helpful_dialogue": 36,
+    "preamble": 14,
+    "chain": 22,
     "direct": 8,
     "chain_with_shots": 3,
     "verdict": 10,

@@ -14,7 +14,8 @@ from dataclasses import replace
 from cai_app.pocket.world import HARMLESS, Act, World, invented
 
 COINED = 0.25  # of the beginnings: words that nobody knows
-EXCHANGED = 0.3  # of the ends: a word or two replaced
+EXCHANGED = 0.2  # of the ends: a word or two replaced
+STRANGE = 0.3  # of the quoted texts: the same
 _REST = re.compile(r"(?:^| )(\$\w+|the|an?|it|all|old|new) ?.*$")
 _WORD = re.compile(r"(?<![$\w])[a-z]{4,}\b")
 
@@ -67,7 +68,8 @@ def quoted(world: World, act: Act, rng: random.Random) -> Act:
     an answer and a tip that belong to others."""
 
     def strange(texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_exchanged(world, text, rng) for text in texts)
+        # Few: what a revision keeps of them is learned too, and comes back where nobody asked.
+        return tuple(_exchanged(world, t, rng) if rng.random() < STRANGE else t for t in texts)
 
     if act.kind != HARMLESS:
         return replace(
