@@ -39,7 +39,8 @@ def written(path: Path, rows: list[Any]) -> Path:
 
 
 def choice(n: int, right: Any = "a", **more: Any) -> Choice:
-    return Choice(prompt=f"p{n}", a="long", b="no", right=right, question=QUESTION, **more)
+    told = {"question": QUESTION, **more}
+    return Choice(prompt=f"p{n}", a="long", b="no", right=right, **told)
 
 
 def test_questions_keep_the_order_in_which_they_stand(tmp_path: Path) -> None:
