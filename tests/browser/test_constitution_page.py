@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from judging import ReadingBackend
 from playwright.sync_api import Browser, Locator, Page, expect
-from stage import HOSTILE, served, visited
+from stage import HOSTILE, leave, served, visited
 
 from cai_app.constitution import load, versions
 from cai_app.records import ModelInfo, Prompt
@@ -158,7 +158,7 @@ def test_nothing_is_lost_on_a_reload_another_tab_or_a_crash(browser: Browser, ur
         ready(page)
         question(page).fill("Typed, not saved?")
         state(page, "edited")
-        page.reload()  # at once, before anything went to the server
+        leave(page)  # at once, before anything went to the server
         ready(page)
         expect(question(page)).to_have_value("Typed, not saved?")
         page.get_by_role("tab", name="Judge").click()

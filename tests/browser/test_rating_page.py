@@ -139,7 +139,7 @@ def test_answers_given_without_a_connection_are_sent_when_it_is_back(
     address = link(bench, "otto")
     with browser.new_context(viewport={"width": 390, "height": 844}) as context:
         page = context.new_page()
-        page.goto(f"{address}&__theme=dark")
+        leave(page, f"{address}&__theme=dark")
         page.locator(READY).wait_for()
         wide = "document.documentElement.scrollWidth <= window.innerWidth"
         assert page.evaluate(wide), "a phone does not scroll sideways"
@@ -151,7 +151,7 @@ def test_answers_given_without_a_connection_are_sent_when_it_is_back(
         expect(page.locator(".middle > .note")).to_contain_text("safe in this browser")
         assert answers(bench, "otto") == []
         context.set_offline(False)
-        page.reload()
+        leave(page)
         page.locator(READY).wait_for()
         settled(page, 1)
         assert len(answers(bench, "otto")) == 1

@@ -13,7 +13,7 @@ import made_runs
 import pytest
 import training
 from playwright.sync_api import Browser, Locator, Page, expect
-from stage import HOSTILE, SlowBackend, free_port, own_process, serving, visited
+from stage import HOSTILE, SlowBackend, free_port, leave, own_process, serving, visited
 from test_jobs import until
 
 from cai_app import files
@@ -154,7 +154,7 @@ def test_the_form_says_what_it_would_do_and_starts_it(
         expect(row).to_contain_text("waiting, 1.")
         line = next(one for one in workbench.runs.trainings() if one.kind == "helpful")
         assert workbench.runs.card(line.id).options["lr"] == 0.002
-        page.reload()
+        leave(page)
         expect(form.get_by_label("most steps")).to_have_value("7")  # nothing typed is lost
         page.locator(".board").get_by_role("button", name="Stop", exact=True).click()
         expect(row).to_contain_text("stopped")
