@@ -38,6 +38,8 @@ class Hhh:
     """Print one JSON value and nothing else"""
 
 
+SHOWN = 3  # reasons in the terminal
+
 FORMS: dict[str, Any] = {"hhh": Hhh}
 
 
@@ -106,8 +108,10 @@ def _print(found: Report, rejected: int) -> None:
     _line("verdict changes with the order", found.flip_rate, None)
     for name, value in found.baselines.items():
         _line(f"without a model, {name.replace('_', ' ')}", value, None)
-    for reason, count in found.unscored_reasons.items():
+    for reason, count in list(found.unscored_reasons.items())[:SHOWN]:
         print(f"unscored {count}: {reason}")
+    if len(found.unscored_reasons) > SHOWN:
+        print(f"unscored for {len(found.unscored_reasons) - SHOWN} more reasons: see --json")
 
 
 def _line(name: str, value: float | None, ci: Sequence[float] | None) -> None:
