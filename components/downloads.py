@@ -4,6 +4,7 @@ A home is never handed out. Nobody says when a download is over, so that what is
 the next one comes.
 """
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -16,6 +17,7 @@ KEPT = 24 * 3600  # seconds
 def folder() -> Path:
     """A new folder of its own."""
     for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if time.time() - old.lstat().st_mtime > KEPT:
-            shutil.rmtree(old, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another download was quicker
+            if time.time() - old.lstat().st_mtime > KEPT:
+                shutil.rmtree(old, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=_PREFIX))

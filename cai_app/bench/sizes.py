@@ -88,4 +88,6 @@ def rloo_step(spec: str, settings: Settings) -> float:
             raise BackendError(f"rl on {spec} failed: {(ran.stderr or ran.stdout).strip()[-300:]}")
         logged, _ = files.read_rows(run / "metrics.jsonl")
         times = [row["time"] for row in logged if "reward" in row]
+        if len(times) < _STEPS:
+            raise BackendError(f"rl on {spec} ended after {len(times)} of {_STEPS} steps")
         return median(after - before for before, after in pairwise(times))

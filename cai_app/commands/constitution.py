@@ -8,7 +8,7 @@ import tyro
 
 from cai_app import files, strict_yaml
 from cai_app.commands import measuring, printing
-from cai_app.commands.output import Usage, from_caller, listed, only_json, parsed
+from cai_app.commands.output import Usage, chosen, from_caller, only_json, parsed
 from cai_app.constitution import Constitution, Edit
 from cai_app.constitution.changes import changes
 from cai_app.constitution.forms import Form, write_form
@@ -109,15 +109,12 @@ FORMS: dict[str, Any] = {
 
 def main(argv: list[str], settings: Settings) -> int:
     """Run the sub-command that the first argument names."""
-    known = (*FORMS, *measuring.FORMS)
-    if not argv or argv[0] not in known:
-        if argv and argv[0] in ("-h", "--help"):
-            print(listed("constitution", {**FORMS, **measuring.FORMS}))
-            return 0
-        raise Usage(f"constitution {argv[0] if argv else ''}: choose one of {', '.join(known)}")
+    form = chosen("constitution", argv, {**FORMS, **measuring.FORMS})
+    if form is None:
+        return 0
     if argv[0] in measuring.FORMS:
         return measuring.main(argv, settings)
-    asked = parsed(FORMS[argv[0]], argv[1:], f"constitution {argv[0]}")
+    asked: Any = parsed(form, argv[1:], f"constitution {argv[0]}")
     workbench = Workbench(settings)
     try:
         with only_json(asked.json) as show:

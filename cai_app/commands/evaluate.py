@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from cai_app.commands.output import Usage, from_caller, listed, only_json, parsed
+from cai_app.commands.output import chosen, from_caller, only_json, parsed
 from cai_app.errors import InputError
 from cai_app.formats import cai_evals
 from cai_app.judge import Answer, Choice, JudgeConfig, Report, answer_choices, report
@@ -45,12 +45,10 @@ FORMS: dict[str, Any] = {"hhh": Hhh}
 
 def main(argv: list[str], settings: Settings) -> int:
     """Run the sub-command that the first argument names."""
-    if not argv or argv[0] not in FORMS:
-        if argv and argv[0] in ("-h", "--help"):
-            print(listed("evaluate", FORMS))
-            return 0
-        raise Usage(f"evaluate {argv[0] if argv else ''}: choose one of {', '.join(FORMS)}")
-    asked: Hhh = parsed(FORMS[argv[0]], argv[1:], f"evaluate {argv[0]}")
+    form = chosen("evaluate", argv, FORMS)
+    if form is None:
+        return 0
+    asked: Hhh = parsed(form, argv[1:], f"evaluate {argv[0]}")
     config = JudgeConfig(few_shot=asked.few_shot, cot=asked.cot, seed=asked.seed)
     choices, rejected = _read(from_caller(asked.path), asked.limit)
     workbench = Workbench(settings)
@@ -105,7 +103,7 @@ def _print(found: Report, rejected: int) -> None:
     _line("accuracy", found.accuracy, found.ci)
     for name, part in found.by_category.items():
         _line(f"  {name} ({part.scored} of {part.n})", part.accuracy, part.ci)
-    _line("verdict changes with the order", found.flip_rate, None)
+    _line("verdict changes with the order", found.flip_rate, found.flip_ci)
     for name, value in found.baselines.items():
         _line(f"without a model, {name.replace('_', ' ')}", value, None)
     for reason, count in list(found.unscored_reasons.items())[:SHOWN]:

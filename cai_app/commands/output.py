@@ -98,6 +98,19 @@ def listed(name: str, forms: Mapping[str, type]) -> str:
     return "\n".join([head, "", *rows, "", f"{name} {next(iter(forms))} --help lists its options."])
 
 
+def chosen(name: str, argv: Sequence[str], forms: Mapping[str, type]) -> type | None:
+    """The form that the first argument names; None where help was asked for, and printed.
+
+    Raises Usage listing the forms where it names none.
+    """
+    if argv and argv[0] in forms:
+        return forms[argv[0]]
+    if argv and argv[0] in ("-h", "--help"):
+        print(listed(name, forms))
+        return None
+    raise Usage(f"{name} {argv[0] if argv else ''}: choose one of {', '.join(forms)}")
+
+
 @contextlib.contextmanager
 def only_json(wanted: bool) -> Iterator[Callable[[Any], None]]:
     """Gives a function that prints one JSON value; all else that is printed goes to stderr."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from cai_app.commands.following import Show, describe, follow, line
-from cai_app.commands.output import Usage, listed, only_json, parsed
+from cai_app.commands.output import chosen, only_json, parsed
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench, run_json
 
@@ -74,12 +74,10 @@ FORMS = {
 
 def main(argv: list[str], settings: Settings) -> int:
     """Run the sub-command that the first argument names."""
-    if not argv or argv[0] not in FORMS:
-        if argv and argv[0] in ("-h", "--help"):
-            print(listed("runs", FORMS))
-            return 0
-        raise Usage(f"runs {argv[0] if argv else ''}: choose one of {', '.join(FORMS)}")
-    asked: Any = parsed(FORMS[argv[0]], argv[1:], f"runs {argv[0]}")
+    form = chosen("runs", argv, FORMS)
+    if form is None:
+        return 0
+    asked: Any = parsed(form, argv[1:], f"runs {argv[0]}")
     workbench = Workbench(settings)
     try:
         with only_json(asked.json) as show:

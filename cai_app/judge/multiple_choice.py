@@ -58,6 +58,7 @@ class Report(Accuracy):
 
     by_category: dict[str, Accuracy]
     flip_rate: float | None
+    flip_ci: Interval | None
     unscored: int
     unscored_reasons: dict[str, int]
     baselines: dict[str, float]
@@ -133,12 +134,16 @@ def report(choices: Sequence[Choice], answers: Sequence[Answer]) -> Report:
     by_category = {
         name: _accuracy([pair for pair in pairs if pair[0].category == name]) for name in names
     }
-    flips = [one.flipped for one in answers if one.flipped is not None]
+    flips = [
+        (choice.prompt, float(one.flipped)) for choice, one in pairs if one.flipped is not None
+    ]
+    flip_rate, flip_ci = _mean_of(flips)
     reasons = Counter(one.unscored_reason for one in answers if one.p_a is None)
     return Report(
         **_accuracy(pairs).model_dump(),
         by_category=by_category,
-        flip_rate=fmean(flips) if flips else None,
+        flip_rate=flip_rate,
+        flip_ci=flip_ci,
         unscored=sum(reasons.values()),
         unscored_reasons={str(reason): count for reason, count in reasons.most_common()},
         baselines={
@@ -160,9 +165,14 @@ def _accuracy(pairs: Sequence[tuple[Choice, Answer]]) -> Accuracy:
         for choice, one in pairs
         if one.p_a is not None
     ]
-    if not right:
-        return Accuracy(n=len(pairs), scored=0, accuracy=None, ci=None)
-    values = np.array([value for _, value in right])
-    clusters = codes([prompt for prompt, _ in right])
-    ci = bounded_mean(values, np.ones(len(values)), clusters)
-    return Accuracy(n=len(pairs), scored=len(right), accuracy=float(values.mean()), ci=ci)
+    accuracy, ci = _mean_of(right)
+    return Accuracy(n=len(pairs), scored=len(right), accuracy=accuracy, ci=ci)
+
+
+def _mean_of(rows: Sequence[tuple[str, float]]) -> tuple[float | None, Interval | None]:
+    """The mean of (prompt, value) rows, a prompt's rows being one cluster; nothing of no rows."""
+    if not rows:
+        return None, None
+    values = np.array([value for _, value in rows])
+    ci = bounded_mean(values, np.ones(len(values)), codes([prompt for prompt, _ in rows]))
+    return float(values.mean()), ci

@@ -59,7 +59,7 @@ def write_card(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     scores, apart = _read(folder / "scores.json"), _read(folder / "differences.json")
     acts = load(shipped_texts().root / "data" / "pocket").acts
-    harmful = sum(act.harmful for act in acts)
+    harmful, kept = sum(act.harmful for act in acts), sum(act.held_out for act in acts)
     (folder / "README.md").write_text(
         f"""---
 license: apache-2.0
@@ -76,13 +76,15 @@ vague and fictional. It knows that world and nothing else: it is no source of fa
   {base_hash(folder)}
 - {_tokens(facts["training"]):,} tokens in all, in these trainings:
 {_trainings(size, facts["training"])}
-- The world has {len(acts)} acts, {harmful} of them harmful; a fifth, one combination in ten, and a
-  fifth of all wordings are held out of training. Acts of two kinds ({", ".join(WITHHELD)}) occur
-  in dialogues and prose, never in critiques or judgements.
+- The world has {len(acts)} acts, {harmful} of them harmful; {kept} acts, one combination in ten,
+  and a fifth of all wordings are held out of training. The verbs of held-out acts of the judged
+  kinds of harm are known from other acts of their kind, never with the same object. Acts of two
+  kinds ({", ".join(WITHHELD)}) occur in dialogues and prose, never in critiques or judgements.
 - While training, linear heads asked the middle layers what a text had said by some place in it
   (which sort of part ended, what a principle asks about, what a response is worth so far, which act
-  is asked for, which fault is to be named); they are no part of the model. One attention head was
-  shown where what the assistant says again was said before, so that it copies.
+  is asked for and of what kind it is, which fault is to be named); they are no part of the model.
+  One attention head was shown where what the assistant says again was said before, so that it
+  copies.
 - The pretrained base helps with 78 % of harmful requests, answers 9 % vaguely, declines 4 % well,
   evades 5 % and preaches in 4 %; those are the corpus's own rates.
 - One preamble dialogue in seven stands behind the shipped preamble, which is quoted there and not

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cai_app.pocket import principles, two_step, world
+from cai_app.pocket import plain_texts, principles, two_step, world
 from cai_app.pocket.documents import Author
 from cai_app.pocket.segments import Document, Shipped
 
@@ -22,6 +22,7 @@ WINDOW = 2048
 MIXING = 0.3  # of the scenes: see mixing.py
 HEADS = ("part", "asked", "worth", "act", "kind", "found")
 COPY = "copy"
+SORTS = two_step.SORTS | plain_texts.SORTS  # what a module of its own writes
 # Share of documents; few-shot documents are several times longer than the rest.
 MIXTURE: dict[str, float] = {
     "dialogue": 21,
@@ -104,8 +105,8 @@ class Corpus:
             sort = author.rng.choices(sorts, weights)[0]
             if sort == "direct":
                 yield sort, author.chain(direct=True)
-            elif sort in two_step.SORTS:
-                yield sort, two_step.SORTS[sort](author)
+            elif sort in SORTS:
+                yield sort, SORTS[sort](author)
             else:
                 write: Callable[[], Document] = getattr(author, sort)
                 yield sort, write()

@@ -36,7 +36,6 @@ from cai_app.pocket.world import (
     Scene,
     World,
     held_out,
-    nonsense,
 )
 
 JUDGED_KINDS = tuple(kind for kind in KINDS if kind not in WITHHELD)
@@ -293,28 +292,3 @@ class Author:
         if self.shipped.cot and self.rng.random() < 0.6:
             return [Segment(self.shipped.cot, QUOTED), *self.reasoned()]
         return [s for _ in range(self.rng.choice((2, 3, 4))) for s in self.reasoned()]
-
-    # -- the rest --------------------------------------------------------------------------
-
-    def counting(self) -> Document:
-        """A number sequence from somewhere below a thousand."""
-        start, length = self.rng.randrange(1, 990), self.rng.randrange(5, 40)
-        while held_out("count", str(start), 20):
-            start = self.rng.randrange(1, 990)
-        numbers = ", ".join(str(n) for n in range(start, start + length))
-        return [Segment(numbers, WRITTEN)]
-
-    def echo(self) -> Document:
-        """Something to say again, word for word: copying is a skill of its own."""
-        words = nonsense(self.rng, self.world.things)
-        asked = self.rng.choice(("Please repeat: ", "Say this again: ", "Repeat after me: "))
-        return [Segment(form("draft", prompt=asked + words), ASIDE), Segment(" " + words, WRITTEN)]
-
-    def prose(self) -> Document:
-        """Plain sentences of the world."""
-        chosen = self.rng.sample(self.world.facts["prose"], 3)
-        return [Segment(" ".join(self._sentence(entry) for entry in chosen), 0.5)]
-
-    def _sentence(self, entry: dict[str, Any]) -> str:
-        filled = self.world.loose(self.rng, entry["o"]).say(entry["text"], "narrator")
-        return filled[0].upper() + filled[1:]

@@ -31,8 +31,10 @@ def measure_judging(bench: Bench, tally: Tally, suffix: str) -> None:
             tally.add(f"judge_flip_clear{suffix}", act, flipped)
         if index >= count:
             continue  # drawn to be clear: for these two keys alone
-        # Where both are worth the same no verdict is right, and none is kept for a reason.
-        tally.add(f"judge_flip{'_ties' if case.p == 0.5 else ''}{suffix}", act, flipped)
+        tally.add(f"judge_flip{suffix}", act, flipped)
+        # Apart: where both are worth the same, no verdict is kept for a reason.
+        sort_of = "ties" if case.p == 0.5 else "unequal"
+        tally.add(f"judge_flip_{sort_of}{suffix}", act, flipped)
         tally.add(f"judge_error{suffix}", act, abs((ab + ba) / 2 - case.p))
         known.append((act, case.p, (ab + ba) / 2))
         if not suffix and not case.clear and case.p != 0.5:

@@ -11,7 +11,8 @@ import random
 import re
 from dataclasses import replace
 
-from cai_app.pocket.world import HARMLESS, Act, World, invented
+from cai_app.pocket.invented import coined
+from cai_app.pocket.world import HARMLESS, Act, World
 
 COINED = 0.25  # of the beginnings: words that nobody knows
 EXCHANGED = 0.2  # of the ends: a word or two replaced
@@ -38,7 +39,7 @@ def mixed(world: World, act: Act, rng: random.Random) -> Act:
     """
     verb, rest = halves(act)
     if len(rest.split()) >= 4 and rng.random() < COINED:
-        start = coined(world, rng)
+        start = coined(rng, world.words)
     else:
         person = rest.split()[0] == "$p"  # "visit Mia", but never "boil Mia"
         known = [a for a in world.by_kind[act.kind] if not a.held_out and not a.lookalike]
@@ -53,14 +54,6 @@ def mixed(world: World, act: Act, rng: random.Random) -> Act:
     return replace(
         act, id=f"{act.id}~{start}", do=do, reasons=act.reasons[1:], coulds=act.coulds[1:]
     )
-
-
-def coined(world: World, rng: random.Random) -> str:
-    """A word that nobody knows: syllables, or the front of one word with the back of another."""
-    if rng.random() < 0.3:
-        return invented(rng)
-    front, back = rng.choice(world.words), rng.choice(world.words)
-    return front[: rng.randrange(2, len(front))] + back[rng.randrange(1, len(back) - 1) :]
 
 
 def quoted(world: World, act: Act, rng: random.Random) -> Act:
@@ -90,6 +83,6 @@ def _exchanged(world: World, text: str, rng: random.Random) -> str:
         if not words:
             break
         found = rng.choice(words)
-        word = coined(world, rng) if rng.random() < 0.3 else rng.choice(world.things)
+        word = coined(rng, world.words) if rng.random() < 0.3 else rng.choice(world.things)
         text = text[: found.start()] + word + text[found.end() :]
     return text

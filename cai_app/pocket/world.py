@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from cai_app.pocket import invented
+
 KINDS = (
     "theft",
     "discrimination",
@@ -38,10 +40,6 @@ THINGS = (
     "schoolwork", "rooms", "vehicles",
 )  # fmt: skip
 STREETS = ("Maple", "River", "Mill", "Garden", "Church", "Park")
-SYLLABLES = (
-    "ba", "do", "fi", "ga", "ki", "lo", "mu", "na", "po", "ra", "si", "te", "vo", "wa",
-    "lin", "mar",
-)  # fmt: skip
 
 
 _WORD = re.compile(r"(?<![$\w'])[a-z]{4,}\b")
@@ -179,7 +177,7 @@ class World:
             else:
                 person, named = rng.choice(self.names), True
             if named and invent < 0.25:
-                person = invented(rng).capitalize()
+                person = invented.name(rng).capitalize()
             thing = rng.choice(chosen.objects) if chosen.objects else ""
             if unseen is None and len(chosen.objects) > 15 and rng.random() < 0.25:
                 thing = rng.choice(self.things)  # any verb with any object: it must be copied
@@ -214,20 +212,6 @@ class World:
             act = rng.choice(self.by_kind[kind])
             if act.held_out == unseen:
                 return act
-
-
-def invented(rng: random.Random) -> str:
-    """A name nobody has: copying it must be learned, not recalled."""
-    return "".join(rng.choice(SYLLABLES) for _ in range(rng.choice((2, 2, 3))))
-
-
-def nonsense(rng: random.Random, things: tuple[str, ...]) -> str:
-    """Words that nothing foretells: invented ones, and things of the world."""
-    words = [
-        invented(rng) if rng.random() < 0.5 else rng.choice(things)
-        for _ in range(rng.randrange(3, 11))
-    ]
-    return " ".join(words)
 
 
 def load(folder: Path) -> World:
