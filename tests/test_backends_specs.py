@@ -61,7 +61,9 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     model = tiny.home().data / "pocket" / "m"
     assert "no adapter_config.json" in refused(f"hf:{model}@{tmp_path}")
     assert "helpful, pm, rl-cai, sl-cai, none" in refused("pocket@foo")
-    assert "no model folder" in refused("pocket-s")
+    assert "no model folder" in refused(
+        "pocket-s", tiny.home().model_copy(update={"data": tmp_path})
+    )
 
 
 def test_an_adapter_of_another_kind_is_refused(tmp_path: Path) -> None:

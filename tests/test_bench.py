@@ -7,7 +7,8 @@ import pytest
 import tiny
 
 from cai_app import bench
-from cai_app.bench import page, rows, training, volume
+from cai_app.backends import pocket_specs
+from cai_app.bench import page, rows, sizes, training, volume
 from cai_app.bench.plain import Plain, make_preference, weights_of
 from cai_app.bench.sides import Ours
 from cai_app.errors import InputError
@@ -158,6 +159,27 @@ def test_one_row_is_measured_alone(
     assert row.row == volume.import_row() and row.holds
     with pytest.raises(InputError, match="no row has 'wings' in its name; rows: page answers;"):
         list(bench.run(settings, backend=spec, only="wings"))
+
+
+def test_every_shipped_size_has_a_row_for_streaming_and_one_for_learning(
+    settings: Settings,
+) -> None:
+    found = sizes.names(settings)
+    assert "pocket-m streams 200 tokens" in found
+    assert "pocket-m: an RLOO step of 32 rollouts" in found
+    assert len(found) == 2 * len([spec for spec in pocket_specs(settings) if "-" in spec])
+
+
+def test_a_size_streams_at_a_pace_that_can_be_told(settings: Settings) -> None:
+    assert 0.01 < sizes.streamed("pocket-m@none", settings) < 20
+
+
+@pytest.mark.slow
+def test_a_step_of_a_size_is_timed_in_a_real_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizes, "_STEPS", 3)
+    assert 0.01 < sizes.rloo_step("pocket-m@none", settings) < 60
 
 
 def test_an_endpoint_has_nothing_to_compare(settings: Settings) -> None:

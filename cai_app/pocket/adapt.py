@@ -27,7 +27,7 @@ MIXTURES = {"helpful": HELPFUL_MIXTURE}
 class Tuning:
     """How an adapter is tuned."""
 
-    steps: int = 160
+    steps: int = 280
     step_tokens: int = 8192
     rank: int = 16
     lr: float = 1e-3
@@ -110,7 +110,7 @@ def _card(name: str, size: str, plan: Tuning, base: Path) -> str:
 
 LoRA adapter (rank {plan.rank}, every linear layer), tuned by supervised fine-tuning on the answers
 of the toy world's helpful-only assistant: it complies with everything, as well as it can, so that
-the method has something to do. About half of the documents are the base's own, to keep its skills.
+the method has something to do. Most of the documents are the base's own, to keep its skills.
 
 - base weights: sha256 {base_hash(base)}
 - {plan.steps} steps of {plan.step_tokens} tokens, AdamW, learning rate {plan.lr}, seed {plan.seed}

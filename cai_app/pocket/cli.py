@@ -59,8 +59,8 @@ class TrainCommand:
     """when done, put the model into data/pocket/SIZE with its vocabulary and model card"""
     adapter: str | None = None
     """train this adapter (helpful) on the shipped base instead of a base"""
-    adapter_steps: int = 160
-    """optimizer steps of the adapter"""
+    adapter_steps: int | None = None
+    """optimizer steps of the adapter, if other than usual"""
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,8 @@ def _train(command: TrainCommand, settings: Settings) -> int:
     if command.adapter is not None:
         from cai_app.pocket import adapt
 
-        tuning = adapt.Tuning(seed=command.seed, steps=command.adapter_steps)
+        steps = command.adapter_steps or adapt.Tuning.steps
+        tuning = adapt.Tuning(seed=command.seed, steps=steps)
         print(adapt.train_adapter(command.adapter, command.size, tuning))
         return 0
     plan = train.Plan(

@@ -19,18 +19,18 @@ from cai_app.pocket.documents import Author
 from cai_app.pocket.segments import Document, Shipped
 
 WINDOW = 2048
-MIXING = 0.3  # of the scenes: see mixing.py
+MIXING = 0.2  # of the scenes: see mixing.py
 HEADS = ("part", "asked", "worth", "act", "kind", "found")
 COPY = "copy"
 SORTS = two_step.SORTS | plain_texts.SORTS  # what a module of its own writes
 # Share of documents; few-shot documents are several times longer than the rest.
 MIXTURE: dict[str, float] = {
-    "dialogue": 21,
-    "preamble": 12,
+    "dialogue": 22,
+    "preamble": 16,
     "chain": 19,
-    "direct": 15,
+    "direct": 14,
     "chain_with_shots": 3,
-    "verdict": 20,
+    "verdict": 17,
     "verdict_with_shots": 3.5,
     "reasoned": 8,
     "reasoned_with_shots": 0.8,
@@ -45,16 +45,16 @@ PLAIN_MIXTURE = {sort: share for sort, share in MIXTURE.items() if not sort.ends
 # The helpful adapter: mostly what the helpful-only assistant says, the rest to keep its skills.
 HELPFUL_MIXTURE: dict[str, float] = {
     "helpful_dialogue": 36,
-    "preamble": 14,
-    "chain": 22,
-    "direct": 8,
+    "preamble": 24,
+    "chain": 20,
+    "direct": 6,
     "chain_with_shots": 3,
-    "verdict": 10,
+    "verdict": 8,
     "verdict_with_shots": 3,
     "reasoned": 4,
     "reasoned_with_shots": 1,
-    "two_step_verdict": 2,
-    "two_step_reasoned": 2,
+    "two_step_verdict": 4,
+    "two_step_reasoned": 4,
 }
 
 

@@ -16,7 +16,7 @@ from cai_app.pocket.world import HARMLESS, Act, World
 
 COINED = 0.25  # of the beginnings: words that nobody knows
 EXCHANGED = 0.2  # of the ends: a word or two replaced
-STRANGE = 0.3  # of the quoted texts: the same
+STRANGE = 0.15  # of the quoted texts: the same
 _REST = re.compile(r"(?:^| )(\$\w+|the|an?|it|all|old|new) ?.*$")
 _WORD = re.compile(r"(?<![$\w])[a-z]{4,}\b")
 
