@@ -57,9 +57,11 @@ def test_pieces_join_to_the_completion_and_match_a_batch_of_one(
 
 def test_two_streams_take_turns(backend: HuggingFaceBackend) -> None:
     order: list[str] = []
+    together = threading.Barrier(2)
 
     def read(name: str) -> None:
-        for _ in backend.stream(PROMPT, Sampling(seed=5, max_tokens=150)):
+        together.wait()
+        for _ in backend.stream(PROMPT, Sampling(seed=5, max_tokens=400)):
             order.append(name)
 
     threads = [threading.Thread(target=read, args=(name,)) for name in "ab"]

@@ -117,6 +117,7 @@ def test_every_row_carries_the_promised_fields(
     monkeypatch.setattr(bench, "table", short)
     monkeypatch.setattr(page, "measure", lambda settings: (1.0, None))
     monkeypatch.setattr(rows, "measure", lambda: [("200 runs listed", 0.4, 0.3)])
+    monkeypatch.setattr(sizes, "rows", lambda settings: [("pocket-m streams", 0.4, 1.0)])
     took = {training.SFT: 100.0, training.RL: 130.0, training.TRL: 260.0}
     monkeypatch.setattr(
         training,
@@ -132,6 +133,7 @@ def test_every_row_carries_the_promised_fields(
     }  # fmt: skip
     assert found_rows["page usable"].ours_s is None
     assert found_rows["200 runs listed"].holds is False
+    assert found_rows["pocket-m streams"].holds
     assert all(
         found_rows[row].ours_s for row in ("20 pairs imported", "4 pairs labelled, both orders")
     )
