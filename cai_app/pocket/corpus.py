@@ -42,7 +42,7 @@ MIXTURE: dict[str, float] = {
 }
 # The same without few-shots, for the first part of a training: they are long and teach little.
 PLAIN_MIXTURE = {sort: share for sort, share in MIXTURE.items() if not sort.endswith("_shots")}
-# The helpful adapter: mostly what the helpful-only assistant says, the rest to keep its skills.
+# The helpful adapter: a third is what the helpful-only assistant says, the rest keeps its skills.
 HELPFUL_MIXTURE: dict[str, float] = {
     "helpful_dialogue": 36,
     "preamble": 24,
