@@ -1,13 +1,13 @@
 // The slim header: which model, which adapter, which constitution, and whether they are ready.
 const WORDS = { ready: 'ready', loading: 'loading weights…', failed: 'failed', available: 'not loaded' };
-const small = (n) => n >= 1e9 ? `${(n / 1e9).toFixed(1)} B` : n >= 1e6 ? `${(n / 1e6).toFixed(1)} M` : String(n);
+const small = (n) => n >= 1e9 ? `${(n / 1e9).toFixed(1)} B` : n >= 1e5 ? `${(n / 1e6).toFixed(1)} M` : String(n);
 const label = (text) => ({ nf4: 'NF4', cpu: 'CPU', cuda: 'CUDA' }[String(text).toLowerCase()] ?? text);
 
 const dot = node('i', { class: 'dot' });
 const modelText = node('span');
 const modelChip = node('button', { type: 'button', class: 'chip', popovertarget: 'cw-models', title: 'Models' }, [dot, modelText]);
 const adapterChip = node('span', { class: 'chip' });
-const teachingChip = node('span', { class: 'chip teaching', text: 'small teaching model', title: 'pocket knows a toy world of a few hundred acts and about two thousand words. It shows how the method works, not what a large model would say.' });
+const teachingChip = node('span', { class: 'chip teaching', text: 'small teaching model', title: 'pocket knows a toy world of several hundred acts and about three thousand words. It shows how the method works, not what a large model would say.' });
 const constitutionChip = node('button', { type: 'button', class: 'chip', popovertarget: 'cw-constitution', title: 'Constitution' });
 const models = node('div', { id: 'cw-models', class: 'sheet', popover: 'auto' });
 const constitution = node('div', { id: 'cw-constitution', class: 'sheet', popover: 'auto' });
