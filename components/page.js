@@ -27,18 +27,23 @@
       press('critique-stop', 'judge-stop', 'constitution-stop');
     }
   }, true);
-  // What is typed while the page is still fetching what was kept wins over it (memory.py).
-  const typed = new Map();
+  // What is typed or chosen while the page is still fetching what was kept wins over it (memory.py).
+  const chosen = new Map();
   document.addEventListener('input', (event) => {
-    if (event.target.matches?.('textarea, input[type=text], input[type=number]')) {
-      typed.set(event.target, event.target.value);
+    const field = event.target;
+    if (field.matches?.('input[type=radio]')) {
+      chosen.set(field.closest('fieldset') ?? field, () => { if (!field.checked) field.click(); });
+    } else if (field.matches?.('input[type=checkbox]')) {
+      const { checked } = field;
+      chosen.set(field, () => { if (field.checked !== checked) field.click(); });
+    } else if (field.matches?.('textarea, input[type=text], input[type=number], input[type=range]')) {
+      const { value } = field;
+      chosen.set(field, () => {
+        if (field.value === value) return;
+        field.value = value;
+        field.dispatchEvent(new Event('input', { bubbles: true }));
+      });
     }
   }, true);
-  window.cwRestored = () => {
-    for (const [field, value] of typed) {
-      if (field.value === value) continue;
-      field.value = value;
-      field.dispatchEvent(new Event('input', { bubbles: true }));
-    }
-  };
+  window.cwRestored = () => [...chosen.values()].forEach((putBack) => putBack());
 }

@@ -26,13 +26,13 @@ SORTS = two_step.SORTS | plain_texts.SORTS  # what a module of its own writes
 # Share of documents; few-shot documents are several times longer than the rest.
 MIXTURE: dict[str, float] = {
     "dialogue": 22,
-    "preamble": 16,
+    "preamble": 18,
     "chain": 19,
     "direct": 14,
     "chain_with_shots": 3,
-    "verdict": 17,
+    "verdict": 13,
     "verdict_with_shots": 3.5,
-    "reasoned": 8,
+    "reasoned": 11,
     "reasoned_with_shots": 0.8,
     "two_step_verdict": 4,
     "two_step_reasoned": 4,
@@ -95,10 +95,10 @@ class Corpus:
         return Author(self.world, self.wordings, self.shipped, random.Random(seed))
 
     def documents(
-        self, seed: str, mixture: dict[str, float] | None = None
+        self, seed: str, mixture: dict[str, float] | None = None, mixing: float = MIXING
     ) -> Iterator[tuple[str, Document]]:
         """Endless (sort, document) pairs."""
-        author = replace(self.author(seed), mixing=MIXING)
+        author = replace(self.author(seed), mixing=mixing)
         shares = mixture or MIXTURE
         sorts, weights = list(shares), list(shares.values())
         while True:

@@ -241,7 +241,8 @@ class Author:
         """A chain-of-thought judgement: the reasoning decides, then the answer is read off."""
         scene, a, b = self.pair()
         wording = self.wordings.question(self.rng)
-        rationale, letter = self._rationale(scene, a, b, wording)
+        p = replies.p_first(a, b, wording.aspect, scene.act, worse=wording.worse)
+        letter = "A" if (self.rng.random() if p == 0.5 else p) > 0.5 else "B"
         question = form(
             "judge_cot",
             dialogue=form("judge_cot_human_turn", text=self.ask(scene)),
@@ -251,23 +252,28 @@ class Author:
         )
         return [
             Segment(question, ASIDE, marks=self._judged(question, scene, (a, b), wording)),
-            Segment(rationale, WRITTEN),
+            *self.rationale(scene, (a, b), wording, letter),
             Segment(form("judge_cot_answer"), ASIDE),
             Segment(f" ({letter})", VERDICT),
         ]
 
-    def _rationale(self, scene: Scene, a: Reply, b: Reply, wording: Wording) -> tuple[str, str]:
-        lines = [
-            f"({letter}) {self._remark(scene, reply, wording.aspect)}"
-            for letter, reply in (("A", a), ("B", b))
+    def rationale(
+        self, scene: Scene, pair: tuple[Reply, Reply], wording: Wording, letter: str
+    ) -> Document:
+        """A remark on each response, by which it should be known what that one is worth as asked;
+        then the letter, which weighs as much as a verdict."""
+        lines: Document = []
+        for side, reply in zip("AB", pair, strict=True):
+            line = f"\n({side}) {self._remark(scene, reply, wording.aspect)}"
+            worth = replies.utility(reply, wording.aspect, scene.act)
+            mark = Mark(len(line), "worth", -worth if wording.worse else worth)
+            lines.append(Segment(line, WRITTEN, marks=(mark,)))
+        return [
+            *lines,
+            Segment("\n\nTherefore, option", WRITTEN),
+            Segment(f" ({letter})", VERDICT),
+            Segment(" is the best response.", WRITTEN),
         ]
-        p = replies.p_first(a, b, wording.aspect, scene.act, worse=wording.worse)
-        if p == 0.5:
-            p = self.rng.random()
-        letter = "A" if p > 0.5 else "B"
-        return "\n".join(
-            ["", *lines, "", f"Therefore, option ({letter}) is the best response."]
-        ), letter
 
     def _remark(self, scene: Scene, reply: Reply, aspect: str) -> str:
         """What is wrong with a reply under an aspect, all of it, or what it does right."""

@@ -16,7 +16,6 @@ from cai_app.pocket.world import HARMLESS, Act, World
 
 COINED = 0.25  # of the beginnings: words that nobody knows
 EXCHANGED = 0.2  # of the ends: a word or two replaced
-STRANGE = 0.15  # of the quoted texts: the same
 _REST = re.compile(r"(?:^| )(\$\w+|the|an?|it|all|old|new) ?.*$")
 _WORD = re.compile(r"(?<![$\w])[a-z]{4,}\b")
 
@@ -57,23 +56,16 @@ def mixed(world: World, act: Act, rng: random.Random) -> Act:
 
 
 def quoted(world: World, act: Act, rng: random.Random) -> Act:
-    """An act as replies speak of it that are only quoted: words exchanged, and a harmless one with
-    an answer and a tip that belong to others."""
+    """An act as replies speak of it that are only quoted: a harmless one has an answer and a tip
+    that belong to others.
 
-    def strange(texts: tuple[str, ...]) -> tuple[str, ...]:
-        # Few: what a revision keeps of them is learned too, and comes back where nobody asked.
-        return tuple(_exchanged(world, t, rng) if rng.random() < STRANGE else t for t in texts)
-
+    Their words are never exchanged: what a revision keeps of them is learned as well, and comes
+    back garbled where nobody asked for it.
+    """
     if act.kind != HARMLESS:
-        return replace(
-            act,
-            methods=strange(act.methods),
-            reasons=strange(act.reasons),
-            coulds=strange(act.coulds),
-        )
+        return act
     known = [a for a in world.by_kind[HARMLESS] if not a.held_out]
-    answers = rng.choice(known).answers
-    return replace(act, answers=strange(answers), tip=_exchanged(world, rng.choice(known).tip, rng))
+    return replace(act, answers=rng.choice(known).answers, tip=rng.choice(known).tip)
 
 
 def _exchanged(world: World, text: str, rng: random.Random) -> str:

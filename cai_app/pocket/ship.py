@@ -4,10 +4,12 @@ import json
 import re
 import shutil
 from collections import Counter
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from cai_app.pocket.card import write_card
-from cai_app.pocket.corpus import Corpus
+from cai_app.pocket.corpus import MIXTURE, Corpus
 from cai_app.pocket.shipped import shipped_texts
 
 FILES = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
@@ -43,15 +45,16 @@ def exposure(training: Path) -> dict[str, int]:
 
 
 def vocabulary(documents: int = 60_000) -> list[str]:
-    """Every word of a large sample of the corpus, lower case: what pocket has ever seen."""
+    """Every word of a large sample of the corpus, lower case: what pocket has ever seen.
+
+    Nothing invented counts: names nobody has, coined words, echoes.
+    """
     texts = shipped_texts()
-    stream = Corpus.load(texts.root, texts.shipped).documents("vocabulary")
-    words: Counter[str] = Counter()
-    for _ in range(documents):
-        sort, document = next(stream)
-        if sort == "echo":  # invented words to repeat; nothing is known of them
-            continue
+    corpus = Corpus.load(texts.root, texts.shipped)
+    corpus = replace(corpus, world=replace(corpus.world, invented=0))
+    meant = {sort: share for sort, share in MIXTURE.items() if sort != "echo"}
+    words: set[str] = set()
+    for _, document in islice(corpus.documents("vocabulary", meant, mixing=0), documents):
         for segment in document:
             words.update(re.findall(r"[a-z]+", segment.text.lower()))
-    # Words seen once or twice are invented names.
-    return sorted(word for word, count in words.items() if count >= 3)
+    return sorted(words)

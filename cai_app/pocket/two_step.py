@@ -7,7 +7,7 @@ Each sort has a plain and a reasoned form, of the same cases, to be written equa
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Template
 
 from cai_app.pocket import replies
@@ -16,15 +16,18 @@ from cai_app.pocket.principles import Wording
 from cai_app.pocket.replies import Reply
 from cai_app.pocket.segments import (
     ASIDE,
+    QUOTED,
     VERDICT,
     WRITTEN,
     Document,
     Mark,
     Segment,
+    asked_marks,
     form,
     part_marks,
 )
 from cai_app.pocket.world import HARMLESS, Scene, held_out
+from cai_app.pocket.world import SORTS as ACT_SORTS
 
 # What the human wants, by kind of act, as a condition says it.
 WANTS: dict[str, tuple[str, ...]] = {
@@ -42,6 +45,8 @@ FRAMES = (
     "Choose the response that $other. But if the human $wants, choose the response that $then.",
     "Which response $then? That is the question if the human $wants; if not: which one $other?",
 )
+
+BEHIND_SHIPPED, BEHIND_OWN = 0.15, 0.15  # of the documents: after shipped few-shots, or others
 
 
 @dataclass(frozen=True)
@@ -112,31 +117,41 @@ def _question(author: Author, aspect: str) -> Wording:
 
 
 def verdict(author: Author) -> Document:
-    """A two-step question answered at once, with the known chance."""
+    """A two-step question answered at once, with the known chance; now and then behind few-shots
+    that have no such first step."""
     case = draw(author)
     letter, chance = (" (A)", case.p) if author.rng.random() < case.p else (" (B)", 1 - case.p)
-    return [_asked(author, case, "judge", "human_turn"), Segment(letter, VERDICT, chance)]
+    return [
+        *_shots(author, author.shipped.judge, author.verdict),
+        _asked(author, case, "judge", "human_turn"),
+        Segment(letter, VERDICT, chance),
+    ]
 
 
 def reasoned(author: Author) -> Document:
     """The same step by step: what the human wants, so what counts; then as any judgement."""
     case = draw(author)
     letter = "A" if case.p > 0.5 else "B"
+    truly = case.wants if case.met else author.rng.choice(WANTS[case.scene.act.kind])
+    settled = f" The human {truly}, so it counts which response {case.asked.question}."
+    question = _asked(author, case, "judge_cot", "judge_cot_human_turn")
+    kind = Mark(len(question.text), "kind", ACT_SORTS.index(case.scene.act.kind))
     return [
-        _asked(author, case, "judge_cot", "judge_cot_human_turn"),
-        Segment(rationale(author, case, letter), WRITTEN),
+        *_shots(author, author.shipped.cot, author.reasoned),
+        replace(question, marks=(*question.marks, kind)),
+        Segment(settled, WRITTEN, marks=asked_marks(settled, case.asked)),
+        *author.rationale(case.scene, (case.a, case.b), case.asked, letter),
         Segment(form("judge_cot_answer"), ASIDE),
         Segment(f" ({letter})", VERDICT),
     ]
 
 
-def rationale(author: Author, case: TwoStep, letter: str) -> str:
-    """The reasoning that decides for a letter."""
-    truly = case.wants if case.met else author.rng.choice(WANTS[case.scene.act.kind])
-    settled = f" The human {truly}, so it counts which response {case.asked.question}."
-    remarks = (author._remark(case.scene, r, case.asked.aspect) for r in (case.a, case.b))
-    lines = [f"({side}) {remark}" for side, remark in zip("AB", remarks, strict=True)]
-    return "\n".join([settled, *lines, "", f"Therefore, option ({letter}) is the best response."])
+def _shots(author: Author, shipped: str, own: Callable[[], Document]) -> Document:
+    """Nothing, the shipped few-shots, or two of the author's own."""
+    draw = author.rng.random()
+    if draw < BEHIND_SHIPPED and shipped:
+        return [Segment(shipped, QUOTED)]
+    return [*own(), *own()] if draw < BEHIND_SHIPPED + BEHIND_OWN else []
 
 
 def _asked(author: Author, case: TwoStep, template: str, turn: str) -> Segment:

@@ -134,6 +134,7 @@ class World:
     preambles: dict[str, list[str]]
     facts: dict[str, Any]
     by_kind: dict[str, tuple[Act, ...]] = field(default_factory=dict)
+    invented: float = 0.25  # of the names: nobody has them, so they can only be copied
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -176,7 +177,7 @@ class World:
                 person, named = rng.choice(self.relatives if close else self.people), False
             else:
                 person, named = rng.choice(self.names), True
-            if named and invent < 0.25:
+            if named and invent < self.invented:
                 person = invented.name(rng).capitalize()
             thing = rng.choice(chosen.objects) if chosen.objects else ""
             if unseen is None and len(chosen.objects) > 15 and rng.random() < 0.25:

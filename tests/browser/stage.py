@@ -175,6 +175,8 @@ def visited(
         page.on("request", lambda request: wrong.extend(_strange(request.url)))
         page.goto(url)
         page.locator(ready).first.wait_for()
+        # The keys of the main page work from here on; the rating page has its own.
+        page.wait_for_function("window.cwRestored || location.pathname.startsWith('/rate')")
         yield page
         hacked = page.evaluate("window.hacked")
     assert not wrong, wrong

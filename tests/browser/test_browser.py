@@ -244,9 +244,11 @@ def test_what_is_typed_while_the_page_loads_is_kept(browser: Browser, url: str) 
             "**/queue/join*",
             lambda route: waiting.append(route) if held else route.continue_(),
         )
-        leave(page, f"{url}?tab=critique&prompt=From+the+link&seed=7")
+        leave(page, f"{url}?tab=critique&prompt=From+the+link&seed=7&rounds=2")
         prompt = page.get_by_label("What does the person ask?")
+        page.wait_for_function("window.cwRestored")
         prompt.fill("Typed at once")
+        page.locator("#critique-rounds").get_by_label("3", exact=True).check()
         page.wait_for_timeout(500)  # so that the page's own requests have all been held up
         assert waiting
         held.clear()
@@ -255,6 +257,7 @@ def test_what_is_typed_while_the_page_loads_is_kept(browser: Browser, url: str) 
         expect(page.locator("#critique-seed input")).to_have_value("7")
         page.wait_for_timeout(500)
         expect(prompt).to_have_value("Typed at once")
+        expect(page.locator("#critique-rounds").get_by_label("3", exact=True)).to_be_checked()
 
 
 def test_keys_run_and_radios_are_reachable(browser: Browser, url: str) -> None:
