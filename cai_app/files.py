@@ -10,7 +10,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -51,10 +52,8 @@ def explained(error: OSError, path: Path) -> InputError:
 
 def make_folder(path: Path) -> Path:
     """The folder, made if it is not there; InputError where that is refused."""
-    try:
+    with explaining(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise explained(error, path) from error
     return path
 
 
@@ -76,18 +75,49 @@ def replace(path: Path, data: str | bytes, *, durable: bool = True) -> None:
         raise explained(error, path) from error
 
 
+@contextmanager
+def growing(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Write JSON lines one at a time; the file gets its name at the end, if there were any and
+    nothing went wrong. However many there are, none of them is held in memory."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    with explaining(path):
+        file = fresh.open("wb")
+
+    def write(row: Mapping[str, Any]) -> None:
+        with explaining(path):
+            file.write(json.dumps(row).encode() + b"\n")  # a lone surrogate is escaped
+
+    try:
+        yield write
+        with explaining(path):
+            file.flush()
+            os.fsync(file.fileno())
+            if file.tell():
+                os.replace(fresh, path)
+    finally:
+        with suppress(OSError):  # what could not be written has been told
+            file.close()
+        fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """What the system says of a file within, as an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise explained(error, path) from error
+
+
 def append(path: Path, rows: Iterable[Mapping[str, Any]], *, durable: bool = True) -> int:
     """Append rows as JSON lines; returns the file's size in bytes afterwards."""
     data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-    try:
-        with path.open("ab") as file:
-            file.write(data)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-            return file.tell()
-    except OSError as error:
-        raise explained(error, path) from error
+    with explaining(path), path.open("ab") as file:
+        file.write(data)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+        return file.tell()
 
 
 def sync_folder(path: Path) -> None:

@@ -46,6 +46,34 @@ def test_a_full_disk_leaves_the_old_file_as_it_was(
     assert path.read_text() == "old"
 
 
+def test_lines_written_one_at_a_time_are_there_when_all_went_well(tmp_path: Path) -> None:
+    path = tmp_path / "rejected.jsonl"
+    with files.growing(path) as write:
+        write({"raw": "\ud800 ä"})
+        assert not path.exists()
+    assert files.read_rows(path)[0] == [{"raw": "\ud800 ä"}]
+    with files.growing(path):
+        pass  # nothing to say: the earlier file stays
+    with pytest.raises(ZeroDivisionError), files.growing(tmp_path / "other") as write:
+        write({"raw": str(1 // 0)})
+    assert [found.name for found in tmp_path.iterdir()] == ["rejected.jsonl"]
+
+
+def test_a_disk_that_fills_while_lines_are_written_is_told_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with (
+        pytest.raises(files.DiskFullError, match="rejected.jsonl"),
+        files.growing(tmp_path / "rejected.jsonl") as write,
+    ):
+        write({"line": 1})
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
 def test_a_place_that_refuses_is_told_with_a_next_step(number: int, tmp_path: Path) -> None:
     said = str(files.explained(OSError(number, os.strerror(number)), tmp_path))

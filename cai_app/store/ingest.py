@@ -1,8 +1,7 @@
 """Taking in the outputs of a finished run: all of it in one transaction, and once."""
 
-import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,12 +61,10 @@ def ingest(store: "Store", path: Path, status: RunStatus) -> IngestedRun | None:
     aside in outputs.rejected.jsonl, with their number and the reason."""
     with store.db.cursor() as cursor:
         staged = _Staged(store, cursor, path.name)
-        for chunk in _chunks(lines(path / NAME)):
-            staged.take(chunk)
+        with files.growing(path / REJECTED) as keep_aside:
+            for chunk in _chunks(lines(path / NAME)):
+                staged.take(chunk, keep_aside)
         config = _config(path)
-        if staged.rejected:
-            rows = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in staged.rejected)
-            files.replace(path / REJECTED, rows)
         with store.db.transaction(cursor):
             if cursor.execute("SELECT 1 FROM runs WHERE id = ?", [path.name]).fetchall():
                 return None
@@ -80,8 +77,8 @@ def ingest(store: "Store", path: Path, status: RunStatus) -> IngestedRun | None:
                 config=config.model_dump_json() if config else None,
                 read=staged.read,
                 new=new,
-                duplicates=staged.read - len(staged.rejected) - new,
-                rejected=len(staged.rejected),
+                duplicates=staged.read - staged.rejected - new,
+                rejected=staged.rejected,
                 torn=staged.torn,
             )
             store.runs.stage(cursor, [found])
@@ -106,21 +103,22 @@ class _Staged:
             "label": store.labels,
         }
         self.read, self.torn = 0, False
-        self.rejected: list[dict[str, Any]] = []
+        self.rejected = 0
         self.parents: set[tuple[str, str]] = set()
         self.staged: dict[str, None] = {}
         # `own` is false for the responses that a comparison brings along.
         cursor.execute("CREATE TEMP TABLE staged_lines (type VARCHAR, id VARCHAR, own BOOLEAN)")
 
-    def take(self, chunk: list[Line]) -> None:
-        """Sort some lines into tables by their type."""
+    def take(self, chunk: list[Line], keep_aside: Callable[[Mapping[str, Any]], None]) -> None:
+        """Sort some lines into tables by their type, and those that are no rows out."""
         for line in chunk:
             if line.torn:
                 self.torn = True
                 continue
             self.read += 1
             if line.reason is not None:
-                self.rejected.append({"line": line.number, "reason": line.reason, "raw": line.raw})
+                self.rejected += 1
+                keep_aside({"line": line.number, "reason": line.reason, "raw": line.raw})
         for kind, table in self.tables.items():
             found = [line.record for line in chunk if line.type == kind and line.reason is None]
             if found:

@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
@@ -70,10 +69,10 @@ def import_file(
     from cai_app.store import Edge, take_in
 
     copy, digest, total = _copied(path, store.db.home / "exchange")
-    rejected: list[dict[str, Any]] = []
-    counts = {"read": 0, "extra": 0}
+    aside = copy.with_name(f"{copy.name}.rejected.jsonl")
+    counts = {"read": 0, "extra": 0, "rejected": 0}
 
-    def good() -> Iterator[Row]:
+    def good(keep_aside: Callable[[Mapping[str, Any]], None]) -> Iterator[Row]:
         for row in formats.find(name).read(copy, options):
             counts["read"] += 1
             if watch is not None and counts["read"] % _TOLD_EVERY == 1:
@@ -82,23 +81,21 @@ def import_file(
             if row.reason is None:
                 yield row
             else:
-                rejected.append({"line": row.number, "reason": row.reason, "raw": row.raw})
+                counts["rejected"] += 1
+                keep_aside({"line": row.number, "reason": row.reason, "raw": row.raw})
         if watch is not None:
             watch(counts["read"], total, "keeping")
 
     edge = Edge(child=options.source, parent=f"sha256:{digest}", relation="read")
-    with _collector_paused():
-        taken = take_in(store, ((row.number, row.records) for row in good()), edges=[edge])
-    aside = copy.with_name(f"{copy.name}.rejected.jsonl")
-    if rejected:
-        lines = (json.dumps(row) + "\n" for row in rejected)
-        files.replace(aside, "".join(lines))
+    with _collector_paused(), files.growing(aside) as keep_aside:
+        rows = ((row.number, row.records) for row in good(keep_aside))
+        taken = take_in(store, rows, edges=[edge])
     return Imported(
         read=counts["read"],
         added=taken.added,
         duplicates=taken.duplicates,
-        rejected=len(rejected),
-        rejected_path=str(aside) if rejected else None,
+        rejected=counts["rejected"],
+        rejected_path=str(aside) if counts["rejected"] else None,
         source=options.source,
         extra_turns=counts["extra"],
     )
