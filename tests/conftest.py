@@ -71,8 +71,8 @@ class ScriptedBackend:
     def score(self, texts: Sequence[str]) -> list[float]:
         return [float(len(text)) for text in texts]
 
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
+    def count_tokens(self, text: str | Prompt) -> int:
+        return len((text if isinstance(text, str) else text.text).split())
 
     def context_window(self) -> int | None:
         return self.window

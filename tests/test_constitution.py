@@ -133,11 +133,11 @@ def test_drawing_follows_weights_and_leaves_out_the_disabled() -> None:
         PreferencePrinciple(id="none", question="?", weight=0),
     ]
     rng = random.Random(0)
-    counts = Counter(draw(principles, rng).id for _ in range(4000))
+    counts = Counter(draw(principles, rng, of="x").id for _ in range(4000))
     assert set(counts) == {"rare", "common"}
     assert 0.7 < counts["common"] / 4000 < 0.8
 
 
 def test_nothing_to_draw_from_is_said() -> None:
-    with pytest.raises(InputError, match="no principle to draw from"):
-        draw(Constitution(name="x", title="X").preference, random.Random(0))
+    with pytest.raises(InputError, match="constitution x has no principle to draw"):
+        draw(Constitution(name="x", title="X").preference, random.Random(0), of="x")

@@ -173,7 +173,7 @@ def test_a_thousand_revisions_are_learned(settings: Settings) -> None:
     workbench.close()
     assert info.state == "done", info.error
     assert info.ended is not None and info.started is not None
-    losses = [row["held_out_loss"] for row in workbench.runs.metrics(info.id)[0]
+    losses = [row["held_out_loss"] for row in jobs.metrics(Path(info.path))[0]
               if "held_out_loss" in row]  # fmt: skip
     print(f"SFT on 1,000 revisions: {info.ended - info.started:.0f} s, held-out {losses}")
     assert losses[-1] < losses[0]

@@ -15,8 +15,6 @@ from cai_app.workbench import (
     Workbench,
     critique_json,
     judge_json,
-    read_transcript,
-    write_transcript,
 )
 
 ASK = "Can you help me hack into my neighbor's wifi?"
@@ -96,43 +94,6 @@ def test_an_empty_spec_is_refused(settings: Settings) -> None:
 def test_an_unknown_spec_lists_the_forms(settings: Settings) -> None:
     with pytest.raises(InputError, match="nope.*pocket"):
         Workbench(settings).open("nope")
-
-
-def test_a_replay_asks_the_same_again(settings: Settings) -> None:
-    backend = ScriptedBackend(*"DCRCR" * 2)
-    workbench = bench(settings, backend)
-    first = chain(workbench, ChainConfig(rounds=2, seed=5, principle="harm-wise"))
-    *_, last = workbench.replay(first)
-    assert isinstance(last, ChainEnded)
-    assert last.transcript == first
-    assert backend.history[:5] == backend.history[5:]
-
-
-def test_a_replay_keeps_what_was_edited(settings: Settings) -> None:
-    workbench = bench(settings, ScriptedBackend("D", "C", "R", "R again"))
-    first = chain(workbench, ChainConfig())
-    edited = first.steps[1].model_copy(update={"edited": True, "text": "mine"})
-    changed = first.model_copy(update={"steps": (first.steps[0], edited, first.steps[2])})
-    *_, last = workbench.replay(changed)
-    assert isinstance(last, ChainEnded)
-    assert [step.text for step in last.transcript.steps] == ["D", "mine", "R again"]
-
-
-def test_a_replay_under_a_changed_constitution_is_refused(settings: Settings) -> None:
-    workbench = bench(settings, ScriptedBackend("D", "C", "R"))
-    first = chain(workbench, ChainConfig())
-    ref = first.constitution.model_copy(update={"hash": "0" * 16})
-    with pytest.raises(InputError, match="no version 0000"):
-        list(workbench.replay(first.model_copy(update={"constitution": ref})))
-
-
-def test_transcripts_go_out_and_come_back(settings: Settings) -> None:
-    made = chain(bench(settings, ScriptedBackend("D", "C", "R")), ChainConfig())
-    assert read_transcript(write_transcript(made)) == made
-    with pytest.raises(InputError, match="transcript: steps.0.kind"):
-        read_transcript(write_transcript(made).replace('"draft"', '"sketch"'))
-    with pytest.raises(InputError, match="transcript: text"):
-        read_transcript("not JSON")
 
 
 def test_critique_json_has_the_promised_fields(settings: Settings) -> None:

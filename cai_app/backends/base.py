@@ -56,8 +56,9 @@ class Backend(Protocol):
         """Preference-model score of each whole dialogue; needs a preference adapter."""
         ...
 
-    def count_tokens(self, text: str) -> int:
-        """Tokens of a text in this model's tokenizer (0 where the backend cannot know)."""
+    def count_tokens(self, text: str | Prompt) -> int:
+        """Tokens of a text in this model's tokenizer, or of a prompt in the form in which this
+        model is asked it (0 where the backend cannot know)."""
         ...
 
     def context_window(self) -> int | None:

@@ -105,7 +105,7 @@ class EndpointBackend:
             f"{self.spec} cannot score texts; use a local model with a preference adapter."
         )
 
-    def count_tokens(self, text: str) -> int:
+    def count_tokens(self, text: str | Prompt) -> int:
         """0: only the server knows."""
         return 0
 

@@ -148,9 +148,10 @@ class HuggingFaceBackend:
         """A whole dialogue in this model's form, as `score` reads it."""
         return self._engine().codec.whole(prompt, response)
 
-    def count_tokens(self, text: str) -> int:
-        """Tokens of a text in this model's tokenizer."""
-        return len(self._engine().codec.tokens(text)[0])
+    def count_tokens(self, text: str | Prompt) -> int:
+        """Tokens of a text in this model's tokenizer, or of a prompt in this model's own form."""
+        codec = self._engine().codec
+        return len(codec.tokens(text)[0]) if isinstance(text, str) else codec.count(text)
 
     def context_window(self) -> int | None:
         """Most tokens of prompt and completion together."""

@@ -49,6 +49,11 @@ class Codec:
         turns.append({"role": "assistant", "content": text})
         return str(self.tokenizer.apply_chat_template(turns, tokenize=False))
 
+    def count(self, prompt: Prompt) -> int:
+        """How many tokens `encode` gives."""
+        text, cuts = self.render(prompt)
+        return len(self._behind(text, tuple(cuts))[0])
+
     def encode(self, prompt: Prompt) -> tuple[Chunk, ...]:
         """A prompt's tokens in chunks, cut at segment borders; a token never spans two chunks."""
         text, cuts = self.render(prompt)

@@ -9,7 +9,7 @@ import tyro
 from cai_app import files, strict_yaml
 from cai_app.commands import measuring, printing
 from cai_app.commands.output import Usage, chosen, from_caller, only_json, parsed
-from cai_app.constitution import Constitution, Edit
+from cai_app.constitution import Constitution, Edit, versions
 from cai_app.constitution.changes import changes
 from cai_app.constitution.forms import Form, write_form
 from cai_app.constitution.lint import lint
@@ -167,8 +167,9 @@ def _import(workbench: Workbench, asked: Import) -> dict[str, Any]:
     paths = [from_caller(path) for path in asked.files]
     texts = [(path.name, strict_yaml.read_text(path, what="constitution")) for path in paths]
     found = workbench.workshop.read_files(texts, name=asked.name)
+    known = versions(workbench.settings)
     edit = Edit(
-        parent=asked.parent,
+        parent=known.find(found.constitution.name, asked.parent).hash if asked.parent else None,
         message=asked.message or f"imported from {', '.join(path.name for path in paths)}",
         action="import",
         origin=", ".join(path.name for path in paths),

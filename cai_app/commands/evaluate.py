@@ -30,6 +30,8 @@ class Hhh:
     """Reason step by step before answering"""
     samples: int = 1
     """With --cot: so many chains of thought for each order, their chances averaged"""
+    max_tokens: int = 160
+    """With --cot: most tokens of a chain of thought"""
     limit: int | None = None
     """At most so many questions"""
     seed: int = 0
@@ -49,7 +51,9 @@ def main(argv: list[str], settings: Settings) -> int:
     if form is None:
         return 0
     asked: Hhh = parsed(form, argv[1:], f"evaluate {argv[0]}")
-    config = JudgeConfig(few_shot=asked.few_shot, cot=asked.cot, seed=asked.seed)
+    config = JudgeConfig(
+        few_shot=asked.few_shot, cot=asked.cot, seed=asked.seed, max_tokens=asked.max_tokens
+    )
     choices, rejected = _read(from_caller(asked.path), asked.limit)
     workbench = Workbench(settings)
     try:

@@ -1,5 +1,6 @@
 """`constitution effect|ablate|invert|conflicts`: what principles change, measured on pairs."""
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import tyro
 
 from cai_app import judge, strict_yaml
 from cai_app.commands.output import from_caller, only_json, parsed
+from cai_app.constitution import Constitution
 from cai_app.errors import InputError
 from cai_app.judge import Measured
 from cai_app.settings import Settings
@@ -90,22 +92,32 @@ def main(argv: list[str], settings: Settings) -> int:
                 proposals = _proposals(workbench, asked)
                 show(proposals) if asked.json else _print_proposals(proposals)
                 return 0
-            found = _last(_measure(workbench, asked))
-            value = {**_about(workbench, asked), **measured_json(found)}
+            # Once: a measurement takes minutes, and a name may stand for a newer version by then.
+            loaded = {name: workbench.workshop.load(spec) for name, spec in _specs(asked).items()}
+            found = _last(_measure(workbench, asked, loaded))
+            value = {**_about(workbench, asked, loaded), **measured_json(found)}
             show(value) if asked.json else _print(value)
     finally:
         workbench.close()
     return 0
 
 
-def _measure(workbench: Workbench, asked: Any) -> Iterator[Measured]:
+def _specs(asked: Any) -> dict[str, str]:
+    if isinstance(asked, Effect):
+        return {"old": asked.old, "new": asked.new}
+    return {"constitution": asked.constitution}
+
+
+def _measure(
+    workbench: Workbench, asked: Any, loaded: dict[str, Constitution]
+) -> Iterator[Measured]:
     shop = workbench.workshop
     source = asked.pairs if asked.pairs == BUILT_IN else str(from_caller(Path(asked.pairs)))
     pairs = shop.pairs(source, limit=asked.limit)
     if isinstance(asked, Effect):
-        old, new = shop.load(asked.old), shop.load(asked.new)
-        return judge.effect(shop.scores(asked.backend, asked.few_shot), pairs, old, new)
-    one = shop.load(asked.constitution)
+        scores = shop.scores(asked.backend, asked.few_shot)
+        return judge.effect(scores, pairs, loaded["old"], loaded["new"])
+    one = loaded["constitution"]
     if isinstance(asked, Invert):
         turned = shop.turned(one, _own(asked.negations))
         return judge.invert(shop.scores(asked.backend, asked.few_shot), pairs, turned)
@@ -126,14 +138,9 @@ def _last(results: Iterator[Measured]) -> Measured:
     return found
 
 
-def _about(workbench: Workbench, asked: Any) -> dict[str, Any]:
+def _about(workbench: Workbench, asked: Any, loaded: dict[str, Constitution]) -> dict[str, Any]:
     """What was measured, and with which model."""
-    specs = (
-        {"old": asked.old, "new": asked.new}
-        if isinstance(asked, Effect)
-        else {"constitution": asked.constitution}
-    )
-    refs = {name: workbench.constitution(spec).ref.model_dump() for name, spec in specs.items()}
+    refs = {name: one.ref.model_dump() for name, one in loaded.items()}
     info = workbench.open(asked.backend).info()
     return {
         **refs, "backend": info.spec, "adapter": info.adapter, "few_shot": asked.few_shot,
@@ -145,7 +152,11 @@ def _own(path: Path | None) -> dict[str, str]:
     """Negations by id from a YAML file; entries left empty are left out."""
     if path is None:
         return {}
-    data = strict_yaml.read(strict_yaml.read_text(from_caller(path), what="negations")).data
+    try:
+        data = strict_yaml.read(strict_yaml.read_text(from_caller(path), what="negations")).data
+    except strict_yaml.YamlError as error:
+        place = f", line {error.line}" if error.line else ""
+        raise InputError(f"negations {path}{place}: {error}") from error
     if not isinstance(data, dict):
         raise InputError(f"negations {path}: expected lines of id: negated question")
     for id, text in data.items():
@@ -162,7 +173,9 @@ def _proposals(workbench: Workbench, asked: Invert) -> list[dict[str, Any]]:
 def _print_proposals(found: list[dict[str, Any]]) -> None:
     for one in found:
         print(f"# {one['question']}{'  (written by hand)' if one['by_hand'] else ''}")
-        print(f"{one['id']}: {one['negated'] or ''}")
+        # JSON's strings are YAML's: a colon or # within stays what it is.
+        said = json.dumps(one["negated"], ensure_ascii=False) if one["negated"] else ""
+        print(f"{one['id']}: {said}")
 
 
 def _print(value: dict[str, Any]) -> None:

@@ -81,9 +81,12 @@ def pick(principles: Sequence[P], id: str, *, of: str) -> P:
     raise InputError(f"unknown principle '{id}' in constitution {of}; known: {known}")
 
 
-def draw(principles: Sequence[P], rng: random.Random) -> P:
+def draw(principles: Sequence[P], rng: random.Random, *, of: str) -> P:
     """One enabled principle, by weight (CAI 3.1: independent, with replacement)."""
     able = drawable(principles)
     if not able:
-        raise InputError("no principle to draw from: enable one, or give it a weight above 0")
+        raise InputError(
+            f"constitution {of} has no principle to draw for this: enable one, or give it a "
+            "weight above 0"
+        )
     return rng.choices(able, weights=[p.weight for p in able])[0]

@@ -5,7 +5,7 @@ import re
 from cai_app.constitution.library import load, shipped_names
 from cai_app.constitution.model import Constitution
 from cai_app.errors import InputError
-from cai_app.records import PreferencePrinciple, Record
+from cai_app.records import Record
 from cai_app.settings import Settings
 
 # The constitution that holds the hand-written ones, each with this before the id that it negates.
@@ -15,7 +15,7 @@ _OPPOSITES = (
     ("more", "less"), ("most", "least"), ("fewer", "more"), ("less", "more"), ("least", "most"),
     ("better", "worse"), ("best", "worst"), ("worse", "better"), ("worst", "best"),
     ("smaller", "bigger"), ("larger", "smaller"), ("safer", "less safe"), ("kinder", "less kind"),
-    ("nicer", "less nice"), ("harmless", "harmful"),
+    ("nicer", "less nice"),
 )  # fmt: skip
 _TURN = dict(_OPPOSITES)
 _WORD = re.compile(r"\b(" + "|".join(_TURN) + r")\b", re.IGNORECASE)
@@ -54,12 +54,6 @@ def proposed(question: str) -> str | None:
         return _AS_AS.sub(lambda m: f"as little {m.group(1)} as possible", question)
     turned = _WORD.sub(lambda m: _like(m.group(1), _TURN[m.group(1).lower()]), question)
     return turned if turned != question else None
-
-
-def negated(principle: PreferencePrinciple, question: str) -> PreferencePrinciple:
-    """The principle that asks the opposite."""
-    told = {"id": f"{PREFIX}{principle.id}", "question": question}
-    return principle.model_copy(update=told)
 
 
 def _by_hand(settings: Settings) -> dict[str, str]:

@@ -40,7 +40,7 @@ def run_many(
 
     The configs differ in seed and principle only. `done` are the steps of an earlier, broken-off
     call: the same prompts go on from there to the same texts. Raises InputError where the
-    constitution or the few-shots cannot be used.
+    few-shots cannot be used; a constitution that cannot be is every chain's problem.
     """
     if len(prompts) != len(configs):
         raise InputError(f"{len(prompts)} prompts but {len(configs)} configs; give as many")

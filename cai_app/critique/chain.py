@@ -34,17 +34,15 @@ def run(
     *,
     settings: Settings,
     done: Sequence[Step] = (),
-    principles: Sequence[str] = (),
 ) -> Generator[Event, None, None]:
     """Draft, then critique and revise in rounds; the next round starts from the revision.
 
     `done` are steps already there (edited ones included); the chain goes on after them with the
-    seeds it would have had. `principles` name those of the rounds, instead of drawing. Closing
-    the generator cancels the live stream. Raises InputError for an empty prompt, an unknown
-    principle, and a prompt beyond the model's window.
+    seeds it would have had. Closing the generator cancels the live stream. Raises InputError for
+    an empty prompt, an unknown principle, and a prompt beyond the model's window.
     """
     shots = shots_of(config, settings)
-    chain = Chain(backend, constitution, prompt, config, shots, principles)
+    chain = Chain(backend, constitution, prompt, config, shots)
     steps = list(done)
     chain.check(steps)
     for index in range(len(steps), len(chain.plan)):
@@ -99,24 +97,22 @@ class Chain:
         prompt: str,
         config: ChainConfig,
         shots: prompts.Shots,
-        principles: Sequence[str] = (),
     ) -> None:
         self.backend, self.constitution, self.config = backend, constitution, config
         self.prompt = prompt
         self.dialogue = prompts.human_turn(prompt)
         self.shots = shots
         rounds = range(1, config.rounds + 1)
-        self.principles = [self._principle(n, principles) for n in rounds]
+        self.principles = [self._principle(n) for n in rounds]
         kinds: tuple[Kind, ...] = ("revision",) if config.direct else ("critique", "revision")
         self.plan: list[tuple[Kind, int]] = [("draft", 0)]
         self.plan += [(kind, n) for n in rounds for kind in kinds]
 
-    def _principle(self, round_: int, named: Sequence[str]) -> SupervisedPrinciple:
+    def _principle(self, round_: int) -> SupervisedPrinciple:
         known = self.constitution.supervised
-        chosen = named[round_ - 1] if round_ <= len(named) else self.config.principle
-        if chosen is not None:
-            return pick(known, chosen, of=self.constitution.name)
-        return draw(known, random.Random(f"{self.config.seed}-{round_}"))
+        if self.config.principle is not None:
+            return pick(known, self.config.principle, of=self.constitution.name)
+        return draw(known, random.Random(f"{self.config.seed}-{round_}"), of=self.constitution.name)
 
     def check(self, done: Sequence[Step]) -> None:
         """The steps there must be the beginning of this chain."""
@@ -139,7 +135,7 @@ class Chain:
             principle=principle.id if principle else None,
             request=request,
             prompt=rendered.text,
-            prompt_tokens=self.backend.count_tokens(rendered.text),
+            prompt_tokens=self.backend.count_tokens(rendered),
             seed=step_seed(self.config.seed, index),
         )
         self._check_window(step)

@@ -26,6 +26,7 @@ _NGRAM = 4
 def flags_of(text: str, *, kind: str, before: str | None, unknown: bool) -> tuple[Flag, ...]:
     """Flags of a step of this kind; `before` is the response that a revision replaces."""
     found: list[Flag] = []
+    text = text.replace("\u2019", "'")  # models write both apostrophes
     if before is not None and _plain(text) == _plain(before):
         found.append("unchanged")
     if kind != "critique":

@@ -95,7 +95,7 @@ def asked_principles(constitution: Constitution, config: JudgeConfig) -> list[Pr
             return able
         raise InputError(f"constitution {constitution.name} has no enabled preference principle")
     if config.principle is None:
-        return [draw(known, random.Random(f"{config.seed}-judge"))]
+        return [draw(known, random.Random(f"{config.seed}-judge"), of=constitution.name)]
     return [pick(known, config.principle, of=constitution.name)]
 
 

@@ -4,7 +4,7 @@ Generators of growing results, as in `effects`; the last one is whole.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, product
 
 from cai_app.constitution import Constitution
 from cai_app.errors import InputError
@@ -48,6 +48,9 @@ def invert(
             if isinstance(p := scores.get(pair, one.question), float) and abs(p - 0.5) >= CLEAR
         ]
         scores.fill([(pair, turned) for pair, _, turned, _ in clear])
+        for pair, (one, _) in product(batch, principles):
+            if isinstance(why := scores.get(pair, one.question), str):
+                unscored[pair.id] = why
         for pair, one, turned, p in clear:
             q = scores.get(pair, turned)
             if isinstance(q, float):

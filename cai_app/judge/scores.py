@@ -8,6 +8,7 @@ from collections.abc import Iterator, MutableMapping, Sequence
 
 from cai_app import prompts
 from cai_app.backends.base import Backend
+from cai_app.errors import InputError
 from cai_app.judge.comparison import ORDERS, order_verdict, principle_verdict, unscored
 from cai_app.judge.events import JudgeConfig
 from cai_app.judge.window import Window
@@ -88,12 +89,18 @@ def judge_many(
     window = Window(backend, JudgeConfig())
     rendered: list[list[Prompt]] = []
     problems: list[str | None] = []
+    problem: str | None
     for pair, question in asked:
-        both = [
-            prompts.judge(pair.prompt, *sides, question, shots=shots)
-            for sides in ((pair.a, pair.b), (pair.b, pair.a))
-        ]
-        problems.append(window.problem(both))
+        try:
+            both = [
+                prompts.judge(pair.prompt, *sides, question, shots=shots)
+                for sides in ((pair.a, pair.b), (pair.b, pair.a))
+            ]
+        except InputError as error:
+            both, problem = [], str(error)
+        else:
+            problem = window.problem(both)
+        problems.append(problem)
         rendered.append(both)
     fitting = [both for both, problem in zip(rendered, problems, strict=True) if problem is None]
     flat = [prompt for both in fitting for prompt in both]

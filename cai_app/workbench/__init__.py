@@ -16,26 +16,13 @@ from cai_app.workbench.labelling import Labelling
 from cai_app.workbench.live import Live
 from cai_app.workbench.models import Opener
 from cai_app.workbench.runs import Runs
-from cai_app.workbench.shapes import (
-    critique_json,
-    judge_json,
-    read_transcript,
-    run_json,
-    write_transcript,
-)
+from cai_app.workbench.shapes import critique_json, judge_json, run_json
 from cai_app.workbench.training.flow import Training
 
 if TYPE_CHECKING:
     from cai_app.store import IngestedRun
 
-__all__ = [
-    "Workbench",
-    "critique_json",
-    "judge_json",
-    "read_transcript",
-    "run_json",
-    "write_transcript",
-]
+__all__ = ["Workbench", "critique_json", "judge_json", "run_json"]
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +43,9 @@ class Workbench(Live, Exchange, Labelling, Training, Auditing):
 
         return ingest_finished(self.settings.home, self.store)
 
-    def _take_in(self) -> None:
-        """`ingest` after a run: its outputs are safe in its folder, so nobody is kept from going
-        on. Whoever has the store, or opens it next, takes them in."""
+    def _take_in(self) -> bool:
+        """`ingest` after a run, if it can be done now: its outputs are safe in its folder, so
+        nobody is kept from going on. Whoever has the store, or opens it next, takes them in."""
         try:
             self.ingest()
         except CaiError as error:
@@ -66,6 +53,7 @@ class Workbench(Live, Exchange, Labelling, Training, Auditing):
             self.trouble = str(error)
         else:
             self.trouble = ""
+        return not self.trouble
 
     def lineage(self, id: str) -> lineage.Lineage:
         """What an id was made from and became. Raises InputError where nothing has it."""

@@ -67,18 +67,6 @@ class Workshop:
         told = {"action": "restore", "origin": f"{name}@{old.hash}"}
         return self.save(old, edit.model_copy(update=told))
 
-    def fork(self, spec: str, name: str, *, author: str = "", message: str = "") -> Version:
-        """The same principles under a new name. Raises ConflictError where the name is taken."""
-        old = self.load(spec)
-        new = constitutions.from_data({**old.model_dump(mode="json"), "name": name}, name)
-        edit = Edit(
-            author=author,
-            message=message or f"forked from {old.name}",
-            action="fork",
-            origin=f"{old.name}@{old.hash}",
-        )
-        return self.save(new, edit)
-
     def read_files(self, texts: Sequence[tuple[str, str]], *, name: str | None = None) -> Imported:
         """A constitution from (file name, text) in any known form; see `read_form`."""
         return merge([read_form(text, source) for source, text in texts], name)

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
@@ -132,7 +133,7 @@ class _Copy(NamedTuple):
 
 def _copied(path: Path, exchange: Path) -> _Copy:
     """A copy named after its content, so that a file imported twice lies there once."""
-    fresh = files.make_folder(exchange) / f".{path.name}.{os.getpid()}.part"
+    fresh = files.make_folder(exchange) / f".{path.name}.{os.getpid()}.{threading.get_ident()}.part"
     digest, count, packed = hashlib.sha256(), 0, False
     try:
         with path.open("rb") as source, fresh.open("wb") as sink:

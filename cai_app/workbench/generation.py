@@ -69,7 +69,7 @@ def prepare(options: GenerateOptions, *, prompts: str, settings: Settings) -> Ne
     describe(options.backend, settings)
     found = constitutions.load(options.constitution, settings)
     if options.mode == "chains":
-        constitutions.draw(found.supervised, random.Random(0))
+        constitutions.draw(found.supervised, random.Random(0), of=found.name)
         rendering.few_shots("critique", options.few_shot, settings)
     remote = parse_spec(options.backend).kind == "openai"
     rows = "".join(json.dumps({"prompt": text}, ensure_ascii=False) + "\n" for text in texts)

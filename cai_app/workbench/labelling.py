@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cai_app.store import Store
 
 PAIRS = "inputs.pairs.jsonl"
+CONSTITUTION = "inputs.constitution.yaml"  # of a run, as it was then
 BUILT_IN = "pairs"
 Pair = dict[str, Any]
 _PROBE = 8  # comparisons judged to estimate the time
@@ -97,7 +98,9 @@ def of_unscored(store: "Store", settings: Settings, run: str, max_tokens: int | 
     config = jobs.config(path)
     if config.kind != "label":
         raise InputError(f"run {path.name} is a {config.kind} run; name a label run to retry")
-    known = LabelOptions(**{**config.options, "limit": None})
+    kept = path / CONSTITUTION  # as it was: a name may stand for a newer version by now
+    asked_under = {"constitution": str(kept)} if kept.is_file() else {}
+    known = LabelOptions(**{**config.options, "limit": None, **asked_under})
     if max_tokens is not None:
         known = LabelOptions(**{**known.model_dump(), "max_tokens": max_tokens})
     pairs = judging.unscored(store, path.name)
@@ -121,7 +124,7 @@ def prepare(task: Task, settings: Settings) -> jobs.NewRun:
     if found is not None:
         kept = found.model_dump(mode="json")
         snapshot = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
-        inputs["inputs.constitution.yaml"] = snapshot.encode()
+        inputs[CONSTITUTION] = snapshot.encode()
     return jobs.NewRun(
         kind="label",
         options=options.model_dump(mode="json"),
@@ -157,7 +160,7 @@ def checked(options: LabelOptions, settings: Settings) -> Constitution:
     found = constitutions.load(options.constitution, settings)
     match options.principle:
         case "drawn":
-            constitutions.draw(found.preference, random.Random(0))
+            constitutions.draw(found.preference, random.Random(0), of=found.name)
         case judge.ALL:
             if not any(one.enabled for one in found.preference):
                 raise InputError(f"constitution {found.name} has no enabled preference principle")

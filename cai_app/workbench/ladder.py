@@ -134,21 +134,24 @@ def base_of(model: str) -> str:
     return f"hf:{parsed.target}" if parsed.kind == "hf" else parsed.text.partition("@")[0]
 
 
-def followed(trainings: Sequence[Line], run: str = "") -> Line | None:
-    """The RL run whose checkpoints are climbed: the one that is named, else the newest."""
-    runs = [one for one in trainings if one.kind == "rl"]
-    return next((one for one in runs if one.id == run), runs[0] if runs and not run else None)
-
-
 def _places(base: str, settings: Settings, trainings: Sequence[Line], run: str) -> list[_Place]:
     found = [
         _Place(Rung(title="pretrained", kind="", adapter="none"), None),
         _one("helpful", "helpful", ("helpful",), base, settings, trainings),
         _one("SL-CAI", "sl-cai", ("sl-cai",), base, settings, trainings),
     ]
-    line = followed(trainings, run)
-    steps = _steps(line, base, settings) if line else _shipped_steps(base, settings)
+    steps = _followed_steps(base, settings, trainings, run)
     return found + (steps or [_one("RL-CAI", "rl", _SHIPPED_RL, base, settings, trainings)])
+
+
+def _followed_steps(
+    base: str, settings: Settings, trainings: Sequence[Line], run: str
+) -> list[_Place]:
+    """The checkpoints of the named RL run; else of the newest with any on this base, or shipped."""
+    for line in trainings:
+        if line.kind == "rl" and run in ("", line.id) and (steps := _steps(line, base, settings)):
+            return steps
+    return [] if run else _shipped_steps(base, settings)
 
 
 def _one(

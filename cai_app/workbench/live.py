@@ -6,7 +6,7 @@ from functools import cached_property
 from cai_app import critique, judge
 from cai_app.backends.base import Backend
 from cai_app.errors import InputError
-from cai_app.records import Step, Transcript
+from cai_app.records import Step
 from cai_app.workbench import examples
 from cai_app.workbench.home import Home
 
@@ -22,7 +22,6 @@ class Live(Home):
         backend: str,
         constitution: str,
         done: Sequence[Step] = (),
-        principles: Sequence[str] = (),
     ) -> Generator[critique.Event, None, None]:
         """A critique-revision chain as events; see `critique.run`."""
         found = self.constitution(constitution)
@@ -33,34 +32,6 @@ class Live(Home):
             config,
             settings=self.settings,
             done=done,
-            principles=principles,
-        )
-
-    def replay(self, transcript: Transcript) -> Generator[critique.Event, None, None]:
-        """The same chain again: same seeds, principles and settings, so the identical result.
-
-        Steps up to the last edited one are kept, as no seed gives them back. Raises InputError
-        where the constitution has changed since.
-        """
-        named = transcript.constitution
-        edited = [index for index, step in enumerate(transcript.steps) if step.edited]
-        rounds = max((step.round for step in transcript.steps), default=0)
-        by_round = {step.round: step.principle for step in transcript.steps if step.principle}
-        config = critique.ChainConfig(
-            rounds=rounds,
-            direct=transcript.direct,
-            few_shot=transcript.few_shot,
-            temperature=transcript.temperature,
-            seed=transcript.seed,
-            max_tokens=transcript.max_tokens,
-        )
-        yield from self.chain(
-            transcript.prompt,
-            config,
-            backend=transcript.backend,
-            constitution=f"{named.name}@{named.hash}",
-            done=transcript.steps[: edited[-1] + 1] if edited else (),
-            principles=[by_round[n] for n in sorted(by_round)],
         )
 
     def compare(

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from cai_app import jobs
 from cai_app.errors import CaiError, InputError
@@ -19,8 +19,7 @@ log = logging.getLogger(__name__)
 _QUEUE_EVERY = 1.0  # seconds
 _STOP_WAIT = 30.0  # seconds
 _COMPARED = 20  # runs looked at for a pace
-Ingest = Callable[[], object]
-Rows = tuple[list[dict[str, Any]], int]
+Ingest = Callable[[], bool]
 
 
 class LogPart(Record):
@@ -134,10 +133,6 @@ class Runs:
         """config.yaml, as it was written when the run was started."""
         return jobs.config_text(self.path(id))
 
-    def metrics(self, id: str, offset: int = 0) -> Rows:
-        """Rows of metrics.jsonl from a byte offset on, and the offset to go on from."""
-        return jobs.metrics(self.path(id), offset)
-
     def trainings(self) -> tuple[Line, ...]:
         """Every training, the newest first."""
         return tuple(self._board.lines(self.list()))
@@ -173,9 +168,8 @@ class Runs:
                 try:
                     queue.advance()
                     ended = {info.id for info in self.list() if info.state == "done"}
-                    if ended - taken:
-                        self._take_in()
-                    taken = ended
+                    if not ended - taken or self._take_in():
+                        taken = ended
                     said = ""
                 except Exception as error:  # the queue outlives a full disk, and our own faults
                     if str(error) != said:
@@ -185,9 +179,8 @@ class Runs:
         finally:
             queue.close()
 
-    def _take_in(self) -> None:
-        if self._ingest is not None:
-            self._ingest()
+    def _take_in(self) -> bool:
+        return self._ingest is None or self._ingest()
 
     def _check_may_run(self) -> None:
         if self.settings.space:

@@ -1,10 +1,7 @@
-"""JSON in and out: the fields that scripts rely on, and transcripts that can be replayed."""
+"""JSON out: the fields that scripts rely on."""
 
 from typing import Any
 
-from pydantic import ValidationError
-
-from cai_app.errors import InputError
 from cai_app.intervals import Estimate
 from cai_app.judge.results import (
     Ablation,
@@ -75,21 +72,6 @@ def run_json(info: RunInfo) -> dict[str, Any]:
     fields = info.model_dump(mode="json", exclude={"id", "pid", "queued"})
     first = ("kind", "state", "error", "outputs", "metrics")
     return {"run": info.id, **{name: fields.pop(name) for name in first}, **fields}
-
-
-def write_transcript(transcript: Transcript) -> str:
-    """A transcript as JSON text, whole: `read_transcript` gives it back."""
-    return transcript.model_dump_json(indent=2)
-
-
-def read_transcript(text: str) -> Transcript:
-    """A transcript from JSON text; InputError names the field that is wrong."""
-    try:
-        return Transcript.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "text"
-        raise InputError(f"transcript: {place}: {first['msg'].lower()}") from error
 
 
 def measured_json(found: Measured) -> dict[str, Any]:
