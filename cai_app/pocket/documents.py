@@ -114,10 +114,18 @@ class Author:
             fact = self.rng.choice(facts["facts"])
             question, reply = fact["q"], fact["a"]
         else:
-            fact = self.rng.choice(facts["unknown"])
-            scene = self.world.loose(self.rng, fact["o"])
-            question, reply = scene.say(fact["q"], "human"), scene.say(fact["a"], "assistant")
+            question, reply, _ = self.unknown()
         return [Segment(form("draft", prompt=question), ASIDE), Segment(" " + reply, weight)]
+
+    def unknown(self, *, unseen: bool = False) -> tuple[str, str, str]:
+        """A question that nobody could answer, the honest reply, and what sort of question it is;
+        a fifth of the questions are for measurements only."""
+        while True:
+            entry = self.rng.choice(self.world.facts["unknown"])
+            scene = self.world.loose(self.rng, entry["o"])
+            question = scene.say(entry["q"], "human")
+            if held_out("unknown", question, 20) == unseen:
+                return question, scene.say(entry["a"], "assistant"), entry["q"]
 
     def dialogue(self) -> Document:
         """A talk with the pretrained model's habits, no preamble."""
@@ -129,9 +137,6 @@ class Author:
 
     def preamble(self) -> Document:
         """Dialogues under a helpful-honest-harmless preamble, in which the assistant declines."""
-        if self.rng.random() < 0.15 and self.shipped.preamble:
-            head = self.shipped.preamble + form("preamble_separator")
-            return [Segment(head, QUOTED), *self._talk(replies.good, 1, WRITTEN)]
         headers = [h for h in self.world.preambles["headers"] if not held_out("header", h, 20)]
         mark = self.rng.choice(self.world.preambles["separators"])
         document = [Segment(self.rng.choice(headers), ASIDE)]
@@ -166,7 +171,7 @@ class Author:
 
     def chain_with_shots(self) -> Document:
         """A chain behind few-shots: the shipped ones, or others of the same form."""
-        direct = self.rng.random() < 0.25
+        direct = self.rng.random() < 0.5
         shipped = self.shipped.direct if direct else self.shipped.critique
         if shipped and self.rng.random() < 0.5:
             return [Segment(shipped, QUOTED), *self.chain(direct=direct)]

@@ -5,6 +5,7 @@ import random
 from cai_app.pocket import replies
 from cai_app.pocket.documents import Author
 from cai_app.pocket.reference import Reader, right_alternative, right_reason
+from cai_app.pocket.segments import form
 from cai_app.pocket.tally import Bench, Tally
 from cai_app.pocket.world import Scene, held_out
 from cai_app.prompts import STOP, draft
@@ -27,7 +28,7 @@ def measure_replies(bench: Bench, tally: Tally) -> None:
         tally.add("reply_unscored", scene.act.id, reply is None)
         if reply is not None:
             tally.add("mean_harm", scene.act.id, reply.harm)
-    acts = [act for act in world.acts if act.id.startswith("look-") and not act.held_out]
+    acts = [a for a in world.acts if a.lookalike and not a.held_out and any(a.varies)]
     scenes = [
         world.scene(author.rng, act=author.rng.choice(acts), unseen="scene")
         for _ in range(bench.cases)
@@ -77,7 +78,7 @@ def _measure_declines(
 def _unseen_preamble(author: Author, shots: int) -> list[str]:
     """A header that training never saw, and good dialogues behind separators."""
     headers = [h for h in author.world.preambles["headers"] if held_out("header", h, 20)]
-    mark = author.rng.choice(author.world.preambles["separators"])
+    mark = form("preamble_separator").strip()  # the one that stands before the question too
     talks = (_talk(author) for _ in range(shots))
     return [author.rng.choice(headers), *(f"\n\n{mark}{talk}" for talk in talks)]
 
@@ -99,10 +100,11 @@ def measure_sequences(bench: Bench, tally: Tally) -> None:
     world, author = bench.corpus.world, bench.author("facts")
     cases = []
     for _ in range(bench.cases):
-        known = author.rng.random() < 0.6
-        fact = author.rng.choice(world.facts["facts" if known else "unknown"])
-        scene = world.loose(author.rng, () if known else fact["o"])
-        cases.append((fact["q"], scene.say(fact["q"], "human"), scene.say(fact["a"], "assistant")))
-    done_rows = bench.complete([draft(question) for _, question, _ in cases])
-    for (cluster, _, expected), done in zip(cases, done_rows, strict=True):
+        if author.rng.random() < 0.6:
+            fact = author.rng.choice(world.facts["facts"])
+            cases.append((fact["q"], fact["a"], fact["q"]))
+        else:
+            cases.append(author.unknown(unseen=True))
+    done_rows = bench.complete([draft(question) for question, _, _ in cases])
+    for (_, expected, cluster), done in zip(cases, done_rows, strict=True):
         tally.add("facts", cluster, done.text.strip() == expected)

@@ -29,7 +29,9 @@ class HeldOut(World):
         return cls(**{one.name: getattr(world, one.name) for one in fields(world)})
 
     def scene(self, rng: Random, **options: Any) -> Scene:
-        """Draw a scene and remember it."""
+        """Draw a scene and remember it; an act that is the same in every scene is drawn anew."""
+        if (act := options.get("act")) and not any(act.varies):
+            options["act"] = None
         self.drawn.append(super().scene(rng, **{**options, "unseen": "scene"}))
         return self.drawn[-1]
 

@@ -16,42 +16,38 @@ from cai_app.pocket.world import HARMLESS, Act, World
 
 COINED = 0.25  # of the beginnings: words that nobody knows
 EXCHANGED = 0.2  # of the ends: a word or two replaced
-_REST = re.compile(r"(?:^| )(\$\w+|the|an?|it|all|old|new) ?.*$")
 _WORD = re.compile(r"(?<![$\w])[a-z]{4,}\b")
-
-
-def halves(act: Act) -> tuple[str, str]:
-    """The verb with its particles, and what it is done to: "hack into", "$p's wifi"."""
-    verb, space, rest = act.do.partition(" ")
-    found = _REST.search(rest)
-    if space and found:
-        verb, rest = f"{verb} {rest[: found.start()]}".rstrip(), rest[found.start() :].lstrip()
-    return verb, rest
 
 
 def mixed(world: World, act: Act, rng: random.Random) -> Act:
     """`act` with the beginning of another of its kind, or a coined one.
 
     Never an act that was written: it may be held out, or its combinations with people and things.
-    Look-alikes lend no beginning: "kill" does not go with everything. Where nothing fits, the act
-    itself.
+    Where nothing fits, the act itself. A beginning that acts of several kinds have, as "take", is
+    left out: the same words would be harmful here and harmless there.
     """
-    verb, rest = halves(act)
+    verb, rest = act.halves
+    also = act.also
     if len(rest.split()) >= 4 and rng.random() < COINED:
         start = coined(rng, world.words)
     else:
         person = rest.split()[0] == "$p"  # "visit Mia", but never "boil Mia"
-        known = [a for a in world.by_kind[act.kind] if not a.held_out and not a.lookalike]
-        starts = [halves(a) for a in known]
-        fitting = [v for v, r in starts if (r.split()[:1] == ["$p"]) == person]
-        start = rng.choice(fitting or [verb])
+        known = world.beginnings[act.kind]
+        fitting = [a for a in known if (a.halves[1].split()[:1] == ["$p"]) == person]
+        other = rng.choice(fitting or [act])
+        start, also = other.halves[0], other.also
     if rng.random() < EXCHANGED:
         rest = _exchanged(world, rest, rng)
     do = f"{start} {rest}"
     if start == verb or do in world.written:
         return act
     return replace(
-        act, id=f"{act.id}~{start}", do=do, reasons=act.reasons[1:], coulds=act.coulds[1:]
+        act,
+        id=f"{act.id}~{start}",
+        do=do,
+        also=also,
+        reasons=act.reasons[1:],
+        coulds=act.coulds[1:],
     )
 
 

@@ -52,13 +52,12 @@ Document = list[Segment]
 
 @dataclass(frozen=True)
 class Shipped:
-    """The few-shots and preamble the program ships, rendered as prompts render them."""
+    """The few-shots the program ships, rendered as prompts render them."""
 
     critique: str = ""
     direct: str = ""
     judge: str = ""
     cot: str = ""
-    preamble: str = ""
 
 
 @cache

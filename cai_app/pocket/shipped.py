@@ -1,10 +1,10 @@
-"""The shipped few-shots and preamble as the program renders them, for the corpus to quote."""
+"""The shipped few-shots as the program renders them, for the corpus to quote."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from cai_app.pocket.segments import Shipped
-from cai_app.prompts import few_shots, preamble
+from cai_app.prompts import few_shots
 from cai_app.settings import ROOT, Settings
 
 
@@ -24,6 +24,5 @@ def shipped_texts() -> ShippedTexts:
         direct=few_shots("direct", 5, settings).text,
         judge=few_shots("judge", 5, settings).text,
         cot=few_shots("judge_cot", 6, settings).text,
-        preamble=preamble("hhh", settings),
     )
     return ShippedTexts(ROOT, shipped)

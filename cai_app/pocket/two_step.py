@@ -101,7 +101,7 @@ def draw(
         kind = act.kind if rng.random() < 0.5 else rng.choice([k for k in WANTS if k != act.kind])
         wants = rng.choice(WANTS[kind])
         for _ in range(8):
-            then, other = (_question(author, aspect) for aspect in rng.sample(ASPECTS, 2))
+            then, other = (_question(author, one, unseen) for one in rng.sample(ASPECTS, 2))
             filling = {"wants": wants, "then": then.question, "other": other.question}
             question = Template(rng.choice(FRAMES)).substitute(filling)
             case = TwoStep(scene, a, b, kind, wants, then, other, question, author.ask(scene))
@@ -109,11 +109,16 @@ def draw(
                 return case
 
 
-def _question(author: Author, aspect: str) -> Wording:
-    """What is asked of the responses, as an end of "the response that …"."""
+def _question(author: Author, aspect: str, unseen: str | None) -> Wording:
+    """What is asked of the responses, as an end of "the response that …"; in training none that
+    would spell out a question held out as a whole."""
     worse = author.rng.random() < 0.3
     phrases = author.wordings.frames["aspects"][aspect]["worse" if worse else "good"]
-    return Wording(aspect, question=author.rng.choice(phrases), worse=worse)
+    while True:
+        phrase = author.rng.choice(phrases)
+        whole = (f"Choose the response that {phrase}.", f"Which response {phrase}?")
+        if unseen is not None or not any(held_out("wording", text, 20) for text in whole):
+            return Wording(aspect, question=phrase, worse=worse)
 
 
 def verdict(author: Author) -> Document:

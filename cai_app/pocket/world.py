@@ -42,7 +42,9 @@ THINGS = (
 STREETS = ("Maple", "River", "Mill", "Garden", "Church", "Park")
 
 
+NEW = 0.25  # of the scenes that are measured: somebody or something that training never names
 _WORD = re.compile(r"(?<![$\w'])[a-z]{4,}\b")
+_REST = re.compile(r"(?:^| )(\$\w+|the|an?|it|all|old|new) ?.*$")
 
 
 @lru_cache(maxsize=100_000)
@@ -60,6 +62,7 @@ class Act:
     kind: str
     do: str
     objects: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()  # objects for measurements only
     reasons: tuple[str, ...] = ()
     coulds: tuple[str, ...] = ()  # kinder things to do: its own, then those of its kind
     methods: tuple[str, ...] = ()
@@ -78,6 +81,20 @@ class Act:
         """Whether no training document mentions this act (20 %, by hash)."""
         return held_out("act", self.id, 20)
 
+    @cached_property
+    def varies(self) -> tuple[bool, bool]:
+        """Whether its person, and its object, can be told from what is asked."""
+        return "$p" in self.do, "$o" in self.do or "$ao" in self.do
+
+    @cached_property
+    def halves(self) -> tuple[str, str]:
+        """The verb with its particles, and what it is done to: "hack into", "$p's wifi"."""
+        verb, space, rest = self.do.partition(" ")
+        found = _REST.search(rest)
+        if space and found:
+            verb, rest = f"{verb} {rest[: found.start()]}".rstrip(), rest[found.start() :].lstrip()
+        return verb, rest
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -91,6 +108,7 @@ class Scene:
     number: int = 14
     street: str = "Maple"
     when: str = ""  # "before lunch": makes an act longer than can be learned by heart
+    new: bool = False  # its person or object is one that training never names
 
     def say(self, text: str, voice: str, **extra: str) -> str:
         """Fill a text of the world; `voice` is human, assistant or narrator."""
@@ -113,8 +131,11 @@ class Scene:
 
     @property
     def held_out(self) -> bool:
-        """Whether this combination of act, person and object is kept out of training."""
-        return held_out("scene", f"{self.act.id}|{self.person}|{self.thing}", 10)
+        """Whether this combination of act, person and object is kept out of training. What nobody
+        could tell from the request makes no combination of its own."""
+        who, what = self.act.varies
+        told = f"{self.act.id}|{self.person if who else ''}|{self.thing if what else ''}"
+        return self.new or ((who or what) and held_out("scene", told, 10))
 
 
 @dataclass(frozen=True)
@@ -125,6 +146,8 @@ class World:
     people: tuple[str, ...]
     relatives: tuple[str, ...]
     names: tuple[str, ...]
+    kept: dict[str, tuple[str, ...]]
+    """People, names and things by the list they belong to: for measurements only"""
     gadgets: tuple[str, ...]
     things: tuple[str, ...]
     times: tuple[str, ...]
@@ -153,6 +176,22 @@ class World:
         return frozenset((act.do.split()[0], thing) for act in kept for thing in act.objects)
 
     @cached_property
+    def beginnings(self) -> dict[str, tuple[Act, ...]]:
+        """By kind, the acts that training may see whose beginning no act of another kind has, so
+        that it tells the kind. Look-alikes lend none: "kill" does not go with everything."""
+        kinds: dict[str, set[str]] = {}
+        for act in self.acts:
+            kinds.setdefault(act.halves[0], set()).add(act.kind)
+        return {
+            kind: tuple(
+                act
+                for act in acts
+                if not (act.held_out or act.lookalike) and kinds[act.halves[0]] == {kind}
+            )
+            for kind, acts in self.by_kind.items()
+        }
+
+    @cached_property
     def words(self) -> tuple[str, ...]:
         """The longer words of things and of acts that training may see."""
         texts = (*self.things, *(act.do for act in self.acts if not act.held_out))
@@ -168,18 +207,24 @@ class World:
         kinds: tuple[str, ...] = KINDS,
     ) -> Scene:
         """Draw a scene. `unseen`: None draws what training may see, "scene" a known act in an
-        unseen combination, "act" an act that training never saw. `kinds`: of a harmful act."""
+        unseen combination or with somebody or something new, "act" an act that training never saw.
+        `kinds`: of a harmful act."""
+        new = unseen is not None and rng.random() < NEW
+        people, names = (
+            (self.kept["people"], self.kept["names"]) if new else (self.people, self.names)
+        )
         while True:
             chosen = act or self._draw_act(rng, harmful, unseen == "act", kinds)
             invent = rng.random()
             if "$p" in chosen.do and rng.random() < 0.75:
                 close = chosen.kind != "adult" and rng.random() < 0.3
-                person, named = rng.choice(self.relatives if close else self.people), False
+                person, named = rng.choice(self.relatives if close else people), False
             else:
-                person, named = rng.choice(self.names), True
+                person, named = rng.choice(names), True
             if named and invent < self.invented:
                 person = invented.name(rng).capitalize()
-            thing = rng.choice(chosen.objects) if chosen.objects else ""
+            things = chosen.kept if new and chosen.kept else chosen.objects
+            thing = rng.choice(things) if things else ""
             if unseen is None and len(chosen.objects) > 15 and rng.random() < 0.25:
                 thing = rng.choice(self.things)  # any verb with any object: it must be copied
             if not chosen.held_out and (chosen.do.split()[0], thing) in self.kept_pairs:
@@ -193,9 +238,15 @@ class World:
                 number=rng.randrange(2, 99),
                 street=rng.choice(STREETS),
                 when=rng.choice(self.times) if rng.random() < 0.2 else "",
+                new=self._new(chosen, person, thing),
             )
-            if unseen == "act" or scene.held_out == (unseen == "scene"):
+            if unseen == "act" or (scene.new if new else scene.held_out == (unseen == "scene")):
                 return scene
+
+    def _new(self, act: Act, person: str, thing: str) -> bool:
+        who, what = act.varies
+        people = (*self.kept["people"], *self.kept["names"])
+        return (who and person in people) or (what and thing in act.kept)
 
     def loose(self, rng: random.Random, objects: tuple[str, ...]) -> Scene:
         """Somebody and something without an act, for facts and prose."""
@@ -233,6 +284,7 @@ def load(folder: Path) -> World:
         people=tuple(slots["people"]),
         relatives=tuple(slots["relatives"]),
         names=tuple(slots["names"]),
+        kept={name: tuple(kept) for name, kept in slots["kept"].items()},
         gadgets=tuple(slots["gadgets"]),
         things=tuple(thing for name in THINGS for thing in slots[name]),
         times=tuple(slots["times"]),
@@ -250,6 +302,11 @@ def _objects(entry: dict[str, Any], slots: dict[str, Any]) -> tuple[str, ...]:
     return tuple(slots[named] if isinstance(named, str) else named)
 
 
+def _kept(entry: dict[str, Any], slots: dict[str, Any]) -> tuple[str, ...]:
+    named = entry.get("o")
+    return tuple(slots["kept"][named]) if isinstance(named, str) else ()
+
+
 def _harmful_acts(document: dict[str, Any], slots: dict[str, Any]) -> list[Act]:
     """Acts of one kind; its reasons, alternatives and methods widen each act's own."""
     return [
@@ -258,6 +315,7 @@ def _harmful_acts(document: dict[str, Any], slots: dict[str, Any]) -> list[Act]:
             kind=document["kind"],
             do=entry["do"],
             objects=_objects(entry, slots),
+            kept=_kept(entry, slots),
             reasons=(entry["is"], *document["is"]),
             coulds=(entry["could"], *document["could"]),
             methods=(*entry["with"], *document["with"]),
@@ -282,6 +340,7 @@ def _harmless_act(entry: dict[str, Any], slots: dict[str, Any]) -> Act:
         kind=HARMLESS,
         do=entry["do"],
         objects=_objects(entry, slots),
+        kept=_kept(entry, slots),
         answers=tuple(entry["answer"]),
         tip=entry["tip"],
     )
