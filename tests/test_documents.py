@@ -1,33 +1,52 @@
 """The documents say what is true: printed tree, commands, Makefile, no paths of one machine."""
 
+import functools
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
-from cai_app.commands import COMMANDS, STORE_COMMANDS
+from cai_app import commands
+from cai_app.commands import (
+    COMMANDS,
+    STORE_COMMANDS,
+    constitution,
+    evaluate,
+    measuring,
+    runs,
+    spotcheck,
+)
+from cai_app.errors import InputError
+from cai_app.pocket import cli
+from cai_app.records import RunState
+from cai_app.workbench.training import KINDS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md")
-SUBCOMMANDS = {
-    "pocket": ("corpus", "pairs", "train", "evaluate"),
-    "constitution": (
-        "list",
-        "show",
-        "validate",
-        "lint",
-        "diff",
-        "import",
-        "export",
-        "effect",
-        "ablate",
-        "invert",
-        "conflicts",
-    ),
-    "spotcheck": ("draw", "list", "invite", "revoke"),
-    "runs": ("list", "show", "logs", "stop", "kill", "resume", "delete"),
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/benchmarks.md",
+    "docs/commands.md",
+)
+
+
+def verbs(union: Any) -> tuple[str, ...]:
+    """The names of the sub-commands among which tyro chooses."""
+    return tuple(get_args(one)[1].name for one in get_args(union))
+
+
+SUBCOMMANDS: dict[str, tuple[str, ...]] = {
+    "constitution": (*constitution.FORMS, *measuring.FORMS),
+    "evaluate": tuple(evaluate.FORMS),
+    "pocket": verbs(cli.Command),
+    "runs": tuple(runs.FORMS),
+    "spotcheck": verbs(spotcheck.Asked),
+    "train": tuple(KINDS),
 }
 HELP = (
     "",
@@ -50,20 +69,47 @@ def tracked() -> list[str]:
     return [name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).exists()]
 
 
-def printed_tree() -> dict[str, str]:
+# Asks for help as `python -m cai_app` does, but many times in one process: a process for each would
+# spend nearly all its time on imports.
+ALL_HELP = """
+import contextlib, io, json, sys
+from cai_app import commands
+found = {}
+for line in sys.argv[1:]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = commands.main([*line.split(), "--help"])
+        except SystemExit as end:
+            code = end.code
+    found[line] = code or 0, out.getvalue(), err.getvalue()
+print(json.dumps(found))
+"""
+
+
+@functools.cache
+def helped() -> dict[str, tuple[int, str, str]]:
+    """Exit code, standard output and standard error of each command's `--help`."""
+    command = [sys.executable, "-c", ALL_HELP, *HELP]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)  # type: ignore[no-any-return]
+
+
+def printed_lines() -> list[tuple[str, str]]:
     """Path and phrase of each line of the README's tree; two spaces of indent are one folder."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     block = re.search(r"## The tree\n.*?```\n(.*?)```", text, re.DOTALL)
     assert block, "README.md has no printed tree under `## The tree`"
     folders: list[str] = []
-    tree = {}
+    lines = []
     for line in block[1].splitlines():
         indent, name, phrase = re.fullmatch(r"( *)(\S+)\s*(.*)", line).groups()  # type: ignore[union-attr]
         del folders[len(indent) // 2 :]
-        tree["".join(folders) + name] = phrase
+        lines.append(("".join(folders) + name, phrase))
         if name.endswith("/"):
             folders.append(name)
-    return tree
+    return lines
 
 
 def worth_printing(files: list[str]) -> set[str]:
@@ -83,27 +129,31 @@ def worth_printing(files: list[str]) -> set[str]:
 
 
 def test_the_readme_prints_the_tree_as_it_is() -> None:
-    real, tree = worth_printing(tracked()), printed_tree()
+    real, tree = worth_printing(tracked()), [path for path, _ in printed_lines()]
     assert not real - set(tree), f"missing in README's tree: {sorted(real - set(tree))}"
     gone = {path for path in tree if not (ROOT / path).exists()}
     assert not gone, f"in README's tree, but not there: {sorted(gone)}"
+    twice = {path for path in tree if tree.count(path) > 1}
+    assert not twice, f"twice in README's tree: {sorted(twice)}"
 
 
 def test_every_line_of_the_tree_has_a_phrase() -> None:
-    assert not [path for path, phrase in printed_tree().items() if not phrase]
+    assert not [path for path, phrase in printed_lines() if not phrase]
 
 
 @pytest.mark.parametrize("command", HELP)
 def test_every_command_answers_help(command: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "cai_app", *command.split(), "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    code, out, err = helped()[command]
+    assert code == 0, err
+    assert "usage" in out.lower()
+    assert command in out, "of another command"
+
+
+def test_the_program_itself_answers_help() -> None:
+    command = [sys.executable, "-m", "cai_app", "--help"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
-    assert "usage" in ran.stdout.lower()
+    assert ran.stdout == helped()[""][1]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -125,6 +175,44 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", text)
     assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def told(heading: str) -> list[str]:
+    """The first column of the table under a heading of docs/commands.md."""
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    under = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert under, f"docs/commands.md has no heading {heading!r}"
+    cells = re.findall(r"^\| `?(\w+)`? \|", under[1], re.MULTILINE)
+    return cells[1:]
+
+
+def test_the_states_of_a_run_are_told_as_they_are() -> None:
+    assert told("States of a run") == list(get_args(RunState))
+
+
+def test_the_exit_codes_are_told_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends(how: BaseException | None) -> int:
+        def command(argv: list[str], settings: Any) -> int:
+            if how:
+                raise how
+            return 0
+
+        monkeypatch.setitem(COMMANDS, "models", (command, ""))
+        return commands.main(["models"])
+
+    codes = [ends(how) for how in (None, InputError("x"), OSError("x"), KeyboardInterrupt())]
+    assert codes == [0, 1, 1, 130]
+    assert commands.main(["nonsense"]) == commands.main(["--nonsense"]) == 2
+    with pytest.raises(SystemExit) as wrong:
+        commands.main(["runs", "list", "--nonsense"])
+    assert wrong.value.code == 2
+    assert told("Exit codes") == ["0", "1", "2", "130"]
+
+
+def test_the_commands_that_go_to_a_running_app_are_told_as_they_are() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    found = re.search(r"A command that needs the store \((.*?)\)", text, re.DOTALL)
+    assert found and re.findall(r"`(\w+)`", found[1]) == list(STORE_COMMANDS)
 
 
 def test_no_tracked_text_names_a_path_of_one_machine() -> None:

@@ -1,13 +1,14 @@
 """Imports go one way. Read from the syntax trees, so a deferred import counts like any other.
 
 app -> commands (to serve them) -> workbench; app -> components -> workbench
-  -> store, jobs, spotcheck, critique, judge, contexts, agreement, ratings, formats
+  -> store, jobs, spotcheck, critique, judge, agreement, formats
   -> backends, prompts, constitution -> records, errors, settings, files, strict_yaml, intervals
 work, pocket, bench -> the last three groups without store and jobs; bench measures those too,
   and work asks pocket for its world and its reference rule
 """
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 BASE = {"records", "errors", "settings", "files", "strict_yaml", "intervals"}
 MODEL = BASE | {"backends", "prompts", "constitution"}
-DOMAIN = {"critique", "judge", "contexts", "agreement", "ratings", "spotcheck", "formats"}
+DOMAIN = {"critique", "judge", "agreement", "spotcheck", "formats"}
 FILES = {"store", "jobs"}
 # `bench`, `work` and `pocket` are programs: `commands` starts them, nothing else imports them.
 PROGRAMS = {"bench", "work", "pocket"}
@@ -81,10 +82,14 @@ def modules() -> dict[Path, str]:
     return {path: name.removesuffix(".__init__") for path, name in names.items()}
 
 
-def imports() -> Iterator[Import]:
+@functools.cache
+def imports() -> tuple[Import, ...]:
     """Every import in every module; `from package import name` gives `package.name`."""
-    known = modules()
-    for path, dotted in sorted(known.items()):
+    return tuple(_imports())
+
+
+def _imports() -> Iterator[Import]:
+    for path, dotted in sorted(modules().items()):
         package = dotted if path.name == "__init__.py" else dotted.rpartition(".")[0]
         file = str(path.relative_to(ROOT))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -108,9 +113,11 @@ def ours(name: str) -> bool:
     return name.split(".")[0] in {"app", "cai_app", "components"}
 
 
-def test_every_module_has_a_place_in_the_layers() -> None:
+def test_every_module_has_a_place_in_the_layers_and_no_place_is_empty() -> None:
     strangers = {unit_of(name) for name in modules().values()} - set(MAY_IMPORT) - {""}
     assert not strangers, f"not in the layers: {strangers}; add to the design first"
+    empty = set(MAY_IMPORT) - {unit_of(name) for name in modules().values()}
+    assert not empty, f"in the layers, but not there: {empty}"
 
 
 def test_imports_go_one_way() -> None:
