@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from cai_app.backends.echo import own_tokens
 from cai_app.backends.wire import NoRouteError, RefusedError, Wire
 from cai_app.errors import BackendError, InputError
 from cai_app.records import Completion, ModelInfo, Prompt, Sampling, TokenScore
@@ -146,12 +147,13 @@ class EndpointBackend:
 
     def _ask(self, prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
         """Completions where the server has them, else chat; remembered for the next call."""
-        for chat in (False, True) if self._chat is None else (self._chat,):
+        known = self._chat  # another thread may learn it meanwhile
+        for chat in (False, True) if known is None else (known,):
             try:
                 body = self._body(prompt, sampling, chat=chat)
                 answer = self._wire.ask(ROUTES[chat], body)
             except NoRouteError:
-                if chat or self._chat is not None:
+                if chat or known is not None:
                     raise
             else:
                 self._chat = chat
@@ -162,7 +164,8 @@ class EndpointBackend:
         self, prompt: Prompt, sampling: Sampling
     ) -> Generator[tuple[str, str | None], None, None]:
         """(piece, finish reason) of a streamed answer, by the same choice of route."""
-        for chat in (False, True) if self._chat is None else (self._chat,):
+        known = self._chat
+        for chat in (False, True) if known is None else (known,):
             try:
                 body = self._body(prompt, sampling, chat=chat)
                 for choice in self._wire.events(ROUTES[chat], body):
@@ -171,7 +174,7 @@ class EndpointBackend:
                     yield text, choice.get("finish_reason")
                 return
             except NoRouteError:
-                if chat or self._chat is not None:
+                if chat or known is not None:
                     raise
 
     def _echo(self, pairs: Sequence[tuple[str, str]], top_k: int) -> list[list[TokenScore]]:
@@ -182,7 +185,7 @@ class EndpointBackend:
             try:
                 choices = self._echoed([prompt + text for prompt, text in part], top_k)
             except NoRouteError as error:
-                raise self._no_logprobs() from error
+                raise self._no_logprobs(str(error)) from error
             for n, (prompt, text) in enumerate(part):
                 results.append(self._scores(choices[n], prompt, text, top_k))
         return results
@@ -200,15 +203,23 @@ class EndpointBackend:
             try:
                 answer = self._wire.ask(ROUTES[False], body | {"prompt": list(texts)})
             except RefusedError:
-                self._singly = True
+                pass
             else:
                 choices = answer.get("choices") or []
                 by_index = {choice.get("index", n): choice for n, choice in enumerate(choices)}
                 return [by_index.get(n, {}) for n in range(len(texts))]
-        return [
-            self._wire.first(self._wire.ask(ROUTES[False], body | {"prompt": text}))
-            for text in texts
-        ]
+        alone = [self._echoed_alone(body, text) for text in texts]
+        self._singly = True  # each is taken: what was refused is the list
+        return alone
+
+    def _echoed_alone(self, body: dict[str, Any], text: str) -> dict[str, Any]:
+        try:
+            return self._wire.first(self._wire.ask(ROUTES[False], body | {"prompt": text}))
+        except RefusedError as error:
+            raise RefusedError(
+                f"A text of {len(text):,} characters is refused, perhaps as too long for the "
+                f"server: {error}"
+            ) from error
 
     def _scores(
         self, choice: dict[str, Any], prompt: str, text: str, top_k: int
@@ -218,10 +229,8 @@ class EndpointBackend:
         tokens, values = found.get("tokens"), found.get("token_logprobs")
         if not tokens or not values or len(tokens) != len(values):
             raise self._no_logprobs()
-        offsets = found.get("text_offset") or _offsets(tokens)
-        start, end = len(prompt), len(prompt) + len(text)
-        own = [n for n, at in enumerate(offsets) if start <= at < end]
-        if not own or offsets[own[0]] != start or any(values[n] is None for n in own):
+        own = own_tokens(tokens, found.get("text_offset"), prompt, text)
+        if not own or any(values[n] is None for n in own):
             raise BackendError(
                 f"The server at {self._wire.url} does not return the tokens of {text!r} apart from "
                 "the prompt's, so it cannot be scored; judge by sampled votes or a local model."
@@ -236,16 +245,11 @@ class EndpointBackend:
             for n in own
         ]
 
-    def _no_logprobs(self) -> BackendError:
+    def _no_logprobs(self, said: str = "") -> BackendError:
+        """`said`: its answer, where it was an error: some call an unknown model a missing route."""
+        checks = f", or check the model's name (its answer: {said})" if said else ""
         return BackendError(
             f"The server at {self._wire.url} returned no log-probabilities for {self._model!r}; "
-            "judge by sampled votes, serve it with vLLM, or use a local model (pocket or hf:PATH)."
+            "judge by sampled votes, serve it with vLLM, or use a local model (pocket or hf:PATH)"
+            f"{checks}."
         )
-
-
-def _offsets(tokens: Sequence[str]) -> list[int]:
-    """Where each token begins, for servers that leave `text_offset` out."""
-    starts = [0]
-    for token in tokens:
-        starts.append(starts[-1] + len(token))
-    return starts[:-1]

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from cai_app.errors import BackendError
+from cai_app.errors import BackendError, InputError
 
 TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 MISSING = (404, 405, 501)  # "this server has no such route"
@@ -28,6 +28,14 @@ class Wire:
     def __init__(self, url: str) -> None:
         base = url.rstrip("/")
         self.url = base if base.endswith("/v1") else f"{base}/v1"
+        try:
+            if not httpx.URL(self.url).host:
+                raise httpx.InvalidURL("it names no host")
+        except httpx.InvalidURL as error:
+            raise InputError(
+                f"{url!r} is no address of a server ({error}); give one such as "
+                "http://localhost:8000."
+            ) from error
         loopback = urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
         # A proxy named in the environment must not see what is meant for this machine.
         self._client = httpx.Client(timeout=TIMEOUT, trust_env=not loopback)
@@ -112,6 +120,11 @@ class Wire:
         )
 
     def _unreachable(self, error: Exception) -> BackendError:
+        if isinstance(error, httpx.ReadTimeout):
+            return BackendError(
+                f"The server at {self.url} sent nothing for {TIMEOUT.read:.0f} seconds; allow "
+                "fewer tokens, or ask for fewer at once."
+            )
         return BackendError(
             f"The server at {self.url} cannot be reached ({error}); start it, or check the address."
         )
