@@ -2,7 +2,8 @@
 
 import contextlib
 import functools
-import logging
+import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,10 +11,9 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 
-from cai_app.backends.folders import fingerprint, read_json
+from cai_app.backends import lora
+from cai_app.backends.folders import fingerprint
 from cai_app.errors import BackendError
-
-log = logging.getLogger(__name__)
 
 Key = tuple[str, int, int] | None  # fingerprint of an adapter; None is the base alone
 
@@ -29,6 +29,7 @@ class Each(NamedTuple):
 
 
 UNPACK_LIMIT = 512 * 2**20  # bytes of float32 weights that a base on CPU may unpack to
+KEPT = 4  # adapters that stay loaded while nobody uses them; each may take twice UNPACK_LIMIT
 
 
 class Adapters:
@@ -43,7 +44,10 @@ class Adapters:
         self.model = model
         self.device = device
         self.active: Key | Each = None
-        self._names: dict[Key, str] = {}
+        self.fused: dict[Key, Any] = {}  # what `lean` makes of an adapter; it goes with it
+        self._names: dict[Key, str] = {}  # the least recently used first
+        self._numbers = itertools.count()  # a name is never used again
+        self._held: Counter[Key] = Counter()
         self._heads: dict[Key, torch.Tensor] = {}
         self._linears = linears(model)
         features = sum(layer.in_features * layer.out_features for layer in self._linears.values())
@@ -59,43 +63,59 @@ class Adapters:
 
     def load(self, folder: Path) -> Key:
         """Load an adapter unless this version of it is here; returns its key."""
-        key = fingerprint(folder)
-        if key not in self._names:
+        try:
+            key = fingerprint(folder)
+        except OSError as error:
+            raise lora.gone(folder, error) from error
+        if key in self._names:
+            self._names[key] = self._names.pop(key)
+        else:
             with torch.inference_mode(False), torch.no_grad():
                 self._inject(folder, key)
-            self.active = key  # injecting activates
-            self.use(None)
         return key
 
-    def learn(self, key: Key, lora: Any, start: Path | None = None) -> list[torch.nn.Parameter]:
-        """Add an adapter to be trained under this key, a copy of `start` or a new one of `lora`
+    @contextlib.contextmanager
+    def holding(self, folders: Sequence[Path | None]) -> Iterator[list[Key]]:
+        """The keys of adapters, loaded where they are not here, None for the base; within, none of
+        them is dropped. Of those that nobody holds, only the last few are kept."""
+        keys: list[Key] = []
+        try:
+            for folder in folders:
+                keys.append(self.load(folder) if folder else None)
+                self._held[keys[-1]] += 1
+            self._spare()
+            yield keys
+        finally:
+            self._held.subtract(keys)
+        self._spare()  # not where the work was closed: that may be on another thread
+
+    def _spare(self) -> None:
+        free = [key for key in self._names if not self._held[key]]
+        for key in free[: max(0, len(free) - KEPT)]:
+            self._drop(key)
+
+    def learn(self, key: Key, config: Any, start: Path | None = None) -> list[torch.nn.Parameter]:
+        """Add an adapter to be trained under this key, a copy of `start` or a new one of `config`
         (a LoraConfig); returns its weights, float32: RL-sized updates vanish below bf16."""
+        from peft import inject_adapter_in_model
+
         with torch.inference_mode(False), torch.no_grad():
             if start is not None:
                 self._inject(start, key)
             else:
-                self._inject_new(lora, key)
+                self._add(key, lambda name: inject_adapter_in_model(config, self.model, name))
         found = []
         for path, weight in self.model.named_parameters():
             weight.requires_grad_(mine := f".{self._names[key]}." in path)
             if mine:
                 weight.data = weight.data.float()
                 found.append(weight)
-        self.active = None
         self._switch(None)
         return found
 
-    def _inject_new(self, lora: Any, key: Key) -> None:
-        from peft import inject_adapter_in_model
-
-        name = f"a{len(self._names)}"
-        inject_adapter_in_model(lora, self.model, name)
-        self._names[key] = name
-        if self.unpacked:
-            self._merge(key, name)
-
     def refresh(self, key: Key) -> None:
         """Read an adapter's weights again after they were trained."""
+        self.fused.pop(key, None)
         if self.unpacked:
             with torch.no_grad():
                 self._merge(key, self._names[key])
@@ -114,7 +134,7 @@ class Adapters:
                     layer.lora_dropout[name].train()
                     layer.__dict__["forward"] = _low_rank(layer, name, self._base[path])
         else:
-            for layer in self._linears_with_lora():
+            for layer in lora.layers(self.model):
                 layer.enable_adapters(True)
                 layer.set_adapter([name])
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -135,38 +155,33 @@ class Adapters:
         }
 
     def _inject(self, folder: Path, key: Key) -> None:
-        from peft import PeftConfig, inject_adapter_in_model, set_peft_model_state_dict
-        from safetensors.torch import load_file
+        files = lora.read(folder, self.device)
+        lora.check(files, self.model, self._linears if self.unpacked else None)
+        self._add(key, lambda name: lora.put(self.model, files, name))
+        if files.head is not None:
+            self._heads[key] = files.head.float()
 
-        name = f"a{len(self._names)}"
-        config = PeftConfig.from_pretrained(str(folder))
-        # A preference model's adapter is made for sequence classification; its head is kept apart.
-        config.task_type, config.modules_to_save, config.inference_mode = None, None, True
-        tensors = {
-            tensor_name.removeprefix("base_model.model."): tensor.to(self.device)
-            for tensor_name, tensor in load_file(folder / "adapter_model.safetensors").items()
-        }
-        head = tensors.pop("score.weight", None)
+    def _add(self, key: Key, put: Callable[[str], None]) -> None:
+        """Put an adapter in under a name of its own; one that fails leaves nothing behind."""
+        name = self._names[key] = f"a{next(self._numbers)}"
         try:
-            inject_adapter_in_model(config, self.model, name)
-            result = set_peft_model_state_dict(self.model, tensors, name)
-        except (RuntimeError, ValueError, KeyError) as error:
-            base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
-            raise BackendError(
-                f"Adapter {str(folder)!r} does not fit this model (it was trained on {base!r}): "
-                f"{str(error).splitlines()[0]} Choose the model it was trained on."
-            ) from error
-        if result.unexpected_keys:
-            raise BackendError(
-                f"Adapter {str(folder)!r} has weights this model has no place for "
-                f"({result.unexpected_keys[0]}); choose the model it was trained on."
-            )
-        if head is not None:
-            self._heads[key] = head.float()
-        self.model.eval()
-        self._names[key] = name
+            put(name)
+            if self.unpacked:
+                self._merge(key, name)
+        except Exception:
+            self._drop(key)
+            raise
+        self._switch(None)  # putting in activates
+
+    def _drop(self, key: Key) -> None:
+        """Take an adapter out, with everything that was made of it."""
+        lora.remove(self.model, self._names.pop(key))
+        self._heads.pop(key, None)
+        self._forwards.pop(key, None)
+        self.fused.pop(key, None)
         if self.unpacked:
-            self._merge(key, name)
+            self._linears = linears(self.model)
+        self._switch(None)
 
     def _merge(self, key: Key, name: str) -> None:
         forwards = dict(self._forwards[None])
@@ -190,7 +205,7 @@ class Adapters:
         elif self.unpacked:
             self._point(key)
         else:
-            for layer in self._linears_with_lora():
+            for layer in lora.layers(self.model):
                 layer.__dict__.pop("forward", None)  # of a mixed batch
                 layer.enable_adapters(key is not None)
                 if key is not None:
@@ -211,7 +226,7 @@ class Adapters:
                 layer.__dict__["forward"] = functools.partial(_by_rows, parts=parts)
             return
         names = ["__base__" if key is None else self._names[key] for key in each.keys]
-        for layer in self._linears_with_lora():
+        for layer in lora.layers(self.model):
             layer.enable_adapters(True)
             layer.__dict__["forward"] = functools.partial(
                 type(layer).forward, layer, adapter_names=names
@@ -235,11 +250,6 @@ class Adapters:
         for path, forward in self._forwards[key].items():
             # __dict__: nn.Module's own attribute setting costs more than the switch
             self._linears[path].__dict__["forward"] = forward
-
-    def _linears_with_lora(self) -> list[Any]:
-        from peft.tuners.lora import LoraLayer
-
-        return [module for module in self.model.modules() if isinstance(module, LoraLayer)]
 
 
 def linears(model: Any) -> dict[str, Any]:

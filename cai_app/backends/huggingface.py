@@ -4,16 +4,18 @@ This module is light: what needs torch (decode, scoring) is imported on the mode
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cai_app.backends import memory
 from cai_app.backends.live import LiveStream
 from cai_app.backends.loop import Work
 from cai_app.backends.shared import Base
 from cai_app.backends.trained import name_of
-from cai_app.errors import BackendError, InputError
+from cai_app.errors import BackendError, CaiError, InputError
 from cai_app.records import Completion, ModelInfo, Prompt, Sampling, TokenScore, Turn
 
 if TYPE_CHECKING:
@@ -185,8 +187,10 @@ class HuggingFaceBackend:
 
     def _work(self, module: str, verb: str, *args: Any) -> Work:
         engine = self._engine()
+        # The adapter is loaded at first use, and again when its file has changed.
         function = getattr(import_module(f"cai_app.backends.{module}"), verb)
-        return (yield from self._explained(function(engine, self._key(engine), *args)))
+        with self._explained(), engine.adapters.holding([self._adapter]) as [key]:
+            return (yield from function(engine, key, *args))
 
     def _each(
         self,
@@ -197,32 +201,28 @@ class HuggingFaceBackend:
         from cai_app.backends import mixed
 
         engine = self._engine()
-        keys = [engine.adapters.load(path) if path else None for path in adapters]
-        work = mixed.generate(engine, keys, prompts, sampling)
-        return (yield from self._explained(work))
+        with self._explained(), engine.adapters.holding(adapters) as keys:
+            return (yield from mixed.generate(engine, keys, prompts, sampling))
 
     def _streaming(self, live: LiveStream, prompt: Prompt, sampling: Sampling) -> Work:
         from cai_app.backends.decode import stream
 
         engine = self._engine()
-        work = stream(engine, self._key(engine), prompt, sampling, live)
-        return (yield from self._explained(work))
+        with self._explained(), engine.adapters.holding([self._adapter]) as [key]:
+            yield from stream(engine, key, prompt, sampling, live)
 
-    def _explained(self, work: Work) -> Work:
-        """Work on a device that may run out of memory, which is an ordinary failure."""
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Within, the device may run out of memory, which is an ordinary failure."""
         try:
-            return (yield from work)
-        except RuntimeError as error:
-            if type(error).__name__ != "OutOfMemoryError":  # torch's; not imported here
+            yield
+        except (RuntimeError, MemoryError, OSError) as error:
+            if isinstance(error, CaiError) or not memory.ran_out(error):
                 raise
             raise BackendError(
                 f"The device has no memory left for this request to {self.spec}; shorten it, ask "
                 "for fewer at once, or stop the run that holds the device."
             ) from error
-
-    def _key(self, engine: "Engine") -> Any:
-        """The adapter's key; loads it at first use, and again when its file has changed."""
-        return engine.adapters.load(self._adapter) if self._adapter else None
 
     def _engine(self) -> "Engine":
         """The engine, as soon as the weights are loaded."""

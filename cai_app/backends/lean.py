@@ -46,7 +46,6 @@ class LeanLlama:
         positions = torch.arange(min(config.max_position_embeddings, MOST_POSITIONS))[None]
         cosines, sines = model.model.rotary_emb(self.embedding, positions)
         self.cosines, self.sines = cosines[0], sines[0]  # [positions, width]
-        self._layers: dict[Key, list[Layer]] = {}
 
     @staticmethod
     def of(model: Any, adapters: Adapters) -> "LeanLlama | None":
@@ -71,12 +70,13 @@ class LeanLlama:
 
     def step(self, key: Key, token: int, position: int, cache: Buffers) -> torch.Tensor:
         """Append a token to a cache of one row; logits [1, vocabulary]."""
-        if key not in self._layers:
-            self._layers[key] = self._fuse(key)
+        fused = self.adapters.fused
+        if key not in fused:
+            fused[key] = self._fuse(key)
         heads, groups, width = self.heads, self.groups, self.width
         cosine, sine = self.cosines[position], self.sines[position]
         x = self.embedding[token][None]
-        for number, layer in enumerate(self._layers[key]):
+        for number, layer in enumerate(fused[key]):
             h = F.rms_norm(x, (self.hidden,), layer.norm, self.eps)
             qkv = F.linear(h, layer.qkv).view(heads + 2 * groups, width)
             turning = qkv[: heads + groups]
