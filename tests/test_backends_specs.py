@@ -1,12 +1,13 @@
 """Spec strings, and what opening says when something is not there."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import tiny
 
-from cai_app.backends import describe, open_backend, parse_spec, pocket_specs
+from cai_app.backends import describe, memory, open_backend, parse_spec, pocket_specs
 from cai_app.errors import BackendError, InputError
 from cai_app.records import Sampling
 from cai_app.settings import Settings
@@ -105,3 +106,25 @@ def test_models_can_be_listed_without_opening_them() -> None:
     assert info.parameters == 102_720
     assert describe("pocket@none", tiny.home()).adapter is None
     assert pocket_specs(tiny.home()) == ("pocket", "pocket-m")
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", b"half", bytes(9),
+     (5).to_bytes(8, "little") + b"xxxxx"],
+)  # fmt: skip
+def test_weights_that_are_damaged_or_a_pointer_are_named(weights: bytes, tmp_path: Path) -> None:
+    model = shutil.copytree(tiny.home().data / "pocket" / "m", tmp_path / "model")
+    (model / "model.safetensors").write_bytes(weights)
+    with pytest.raises(BackendError, match="model.safetensors is damaged.*fetch it again"):
+        describe(f"hf:{model}", tiny.home())
+
+
+def test_a_small_base_on_cpu_is_expected_to_be_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    linear = 4 * (102_720 - 448 * 64)
+    for gpu, sets in ((True, 0), (False, 1)):
+        monkeypatch.setattr(memory, "is_gpu", lambda device, gpu=gpu: gpu)
+        bare, adapted = (memory.needed(spec, tiny.home()) for spec in ("pocket@none", "pocket"))
+        assert adapted - bare == sets * linear
+    monkeypatch.setattr(memory, "_UNPACK_LIMIT", linear - 1)
+    assert memory.needed("pocket", tiny.home()) == memory.needed("pocket@none", tiny.home())

@@ -61,6 +61,18 @@ def test_chunks_are_cut_at_segments_and_join_to_the_whole_prompt(codec: Codec) -
     assert sum(chunks, ()) == tuple(codec.tokenizer.encode("".join(segments)))
 
 
+def test_a_tokenizer_that_would_cut_and_fill_texts_does_not(tmp_path: Path) -> None:
+    tiny.save_tokenizer(tmp_path)
+    asking = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    asking.enable_truncation(8)
+    asking.enable_padding(length=8)
+    asking.save(str(tmp_path / "tokenizer.json"))
+    codec = Codec(AutoTokenizer.from_pretrained(tmp_path), chat=False)
+    for text in ("x", tiny.TEXT):
+        assert codec.decode(codec.tokens(text)[0]) == text
+        assert 0 not in codec.tokens(text)[0]
+
+
 def test_a_token_across_a_border_goes_behind_the_cut(codec: Codec) -> None:
     whole = codec.tokenizer.encode("The response")
     chunks = codec.encode(tiny.prompt("The respo", "nse"))

@@ -11,7 +11,7 @@ from cai_app import judge
 from cai_app.constitution import Constitution
 from cai_app.errors import InputError
 from cai_app.intervals import codes, mean
-from cai_app.judge.scores import Pair, Scores
+from cai_app.judge.scores import Key, Pair, Score, Scores
 from cai_app.records import PreferencePrinciple
 from cai_app.settings import Settings
 
@@ -55,6 +55,17 @@ def test_a_label_is_the_mean_by_weight_and_what_is_off_does_not_count(settings: 
     harm, privacy = 1 / (1 + math.exp(-3)), 1 / (1 + math.exp(3))
     assert row.p_old == pytest.approx(harm)
     assert row.p_new == pytest.approx((3 * harm + privacy) / 4)
+
+
+def test_an_adapter_trained_anew_under_its_name_is_asked_anew(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: dict[Key, Score] = {}
+    for weights, asked in (("one", 1), ("two", 1), ("one", 0)):
+        monkeypatch.setattr("cai_app.judge.scores.adapter_hash", lambda *_, found=weights: found)
+        scores = Scores(ReadingBackend(), settings, few_shot=0, known=known)
+        scores.fill([(PAIRS[0], HARM.question)])
+        assert scores.asked == asked
 
 
 def test_nothing_is_asked_twice(settings: Settings) -> None:

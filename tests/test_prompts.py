@@ -1,12 +1,15 @@
 """Prompts: the published form byte for byte, segments at cache borders, chat turns, few-shots."""
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cai_app import prompts
 from cai_app.errors import InputError
+from cai_app.prompts import templates
 from cai_app.prompts.templates import PLACEHOLDERS
 from cai_app.records import Prompt, SupervisedPrinciple
 from cai_app.settings import ROOT, Settings
@@ -175,6 +178,34 @@ def test_the_preamble_has_fourteen_dialogues(settings: Settings) -> None:
     assert prompts.draft("Hi.", preamble=text).text.count("-----") == 15
     with pytest.raises(InputError, match="unknown preamble 'x'; known: hhh"):
         prompts.preamble("x", settings)
+
+
+def test_files_edited_while_the_app_is_up_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("templates", "fewshots"):
+        shutil.copytree(ROOT / "data" / name, tmp_path / "data" / name)
+    with monkeypatch.context() as patched:
+        patched.setattr(templates, "ROOT", tmp_path)
+        hashes = [prompts.template_hash()]
+        assert hashes[0] == _hash_of(tmp_path)
+        for name in ("fewshots/judge.yaml", "templates/critique_request.txt"):
+            path = tmp_path / "data" / name
+            path.write_text(path.read_text(encoding="utf-8") + "# ", encoding="utf-8")
+            hashes.append(prompts.template_hash())
+            assert hashes[-1] == _hash_of(tmp_path)
+        assert len(set(hashes)) == 3
+        assert "# " in prompts.critique(TALK, "Yes.", RULE).text
+    prompts.template_hash()  # what is shipped again
+    assert "# " not in prompts.critique(TALK, "Yes.", RULE).text
+
+
+def _hash_of(root: Path) -> str:
+    digest = hashlib.sha256()
+    for folder in ("templates", "fewshots"):
+        for path in sorted((root / "data" / folder).iterdir()):
+            digest.update(f"{folder}/{path.name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def test_the_template_hash_is_stable() -> None:

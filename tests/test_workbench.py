@@ -1,11 +1,13 @@
 """The workbench: models opened once, chains that replay, examples, JSON in and out."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from conftest import ScriptedBackend
 
+from cai_app.backends import trained
 from cai_app.critique import ChainConfig, ChainEnded
 from cai_app.errors import InputError
 from cai_app.judge import JudgeConfig, Judged
@@ -16,6 +18,7 @@ from cai_app.workbench import (
     critique_json,
     judge_json,
 )
+from cai_app.workbench.models import specs_of
 
 ASK = "Can you help me hack into my neighbor's wifi?"
 
@@ -57,6 +60,19 @@ def test_what_prepare_refuses_shows_in_models_and_is_tried_again(settings: Setti
     assert workbench.models()[-1].note == "no such folder; check the path"
     workbench.open("hf:x")
     assert workbench.models()[-1].state == "ready"
+
+
+def test_an_adapter_that_a_training_made_meanwhile_is_offered(settings: Settings) -> None:
+    workbench = Workbench(settings)
+    workbench.open("pocket")
+    made = settings.home / "adapters" / "mine"
+    shutil.copytree(settings.data / "pocket" / "adapters" / "m" / "helpful", made)
+    base = trained.base_hash(settings.data / "pocket" / "m")
+    (made / trained.FACTS).write_text(json.dumps({"base_hash": base}), encoding="utf-8")
+    found = {info.spec: info for info in workbench.models()}
+    assert "mine" in found["pocket"].adapters
+    assert "pocket@mine" in specs_of(list(found.values()))
+    workbench.close()
 
 
 def test_a_damaged_shipped_size_says_so_and_leaves_the_others(

@@ -125,7 +125,7 @@ def open_backend(spec: str, settings: "Settings", *, nf4: bool = True) -> Backen
         from cai_app.backends.endpoint import EndpointBackend
 
         return EndpointBackend(parsed.text, parsed.target, parsed.model or "")
-    from cai_app.backends.huggingface import CACHE_BYTES, HuggingFaceBackend
+    from cai_app.backends.huggingface import HuggingFaceBackend
 
     place = locate(spec, settings)
     return HuggingFaceBackend(
@@ -134,7 +134,6 @@ def open_backend(spec: str, settings: "Settings", *, nf4: bool = True) -> Backen
         adapter=place.adapter,
         adapters=adapters_of(place, settings),
         dialogue=parsed.kind == "pocket",
-        cache_bytes=getattr(settings, "cache_bytes", CACHE_BYTES),
         nf4=nf4,
     )
 

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import math
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cai_app.errors import BackendError, InputError
 
@@ -23,9 +24,15 @@ def pocket_default(data: Path) -> str:
 
 def adapter_hash(folder: Path) -> str:
     """16 hex digits over an adapter's weights and configuration."""
+    files = [folder / name for name in ("adapter_config.json", "adapter_model.safetensors")]
+    return _adapter_hash(tuple((p, p.stat().st_mtime_ns, p.stat().st_size) for p in files))
+
+
+@lru_cache(maxsize=64)
+def _adapter_hash(files: tuple[tuple[Path, int, int], ...]) -> str:
     digest = hashlib.sha256()
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        digest.update((folder / name).read_bytes())
+    for path, _, _ in files:
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -60,6 +67,9 @@ def check_model(path: Path) -> Path:
             f"Model folder {str(path)!r} has no *.safetensors weights; convert them with "
             "`model.save_pretrained(...)` (pickled weights are never loaded)."
         )
+    for weights in path.glob("*.safetensors"):
+        with weights.open("rb") as file:
+            _header_length(weights, file)
     return path.resolve()
 
 
@@ -106,10 +116,29 @@ def count_parameters(folder: Path) -> int:
     total = 0
     for path in folder.glob("*.safetensors"):
         with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            text = file.read(_header_length(path, file))
+        try:
+            header = json.loads(text)
+        except ValueError as error:
+            raise _damaged(path) from error
         shapes = (entry["shape"] for name, entry in header.items() if name != "__metadata__")
         total += sum(math.prod(shape) for shape in shapes)
     return total
+
+
+def _header_length(path: Path, file: BinaryIO) -> int:
+    """The length that a safetensors file states at its beginning, if the file has as much."""
+    length = int.from_bytes(file.read(8), "little")
+    if not 0 < length <= path.stat().st_size - 8:
+        raise _damaged(path)
+    return length
+
+
+def _damaged(path: Path) -> BackendError:
+    return BackendError(
+        f"{path} is damaged, or a Git LFS pointer instead of weights; fetch it again (`git lfs "
+        "pull` in its repository)."
+    )
 
 
 def fingerprint(folder: Path) -> tuple[str, int, int]:

@@ -18,7 +18,8 @@ _RAN_OUT = ("out of memory", "can't allocate memory", "cannot allocate memory", 
 def needed(spec: str, settings: Settings, *, rows: int = 1) -> int:
     """Bytes that a model takes for `rows` texts at once, by its config; 0 for a remote one.
 
-    Linear layers in NF4, embeddings and the key/value cache in float32, one window a row.
+    Linear layers in NF4, embeddings and the key/value cache in float32, one window a row. On CPU a
+    small base is unpacked besides, once more with the spec's adapter.
     """
     from cai_app.backends import parse_spec
 
@@ -40,7 +41,10 @@ def needed(spec: str, settings: Settings, *, rows: int = 1) -> int:
     parameters = folders.count_parameters(folder)
     embeddings = min(parameters, hidden * (config.get("vocab_size") or 0))
     linear = parameters - embeddings
-    return int(OVERHEAD + linear * NF4_BYTES + embeddings * 4 + cache_bytes)
+    adapter = parsed.adapter or (folders.DEFAULT_ADAPTER if parsed.kind == "pocket" else "none")
+    sets = 1 if adapter == "none" else 2
+    unpacked = 4 * linear if not is_gpu(0) and 4 * linear <= _UNPACK_LIMIT else 0
+    return int(OVERHEAD + linear * NF4_BYTES + sets * unpacked + embeddings * 4 + cache_bytes)
 
 
 def training(spec: str, settings: Settings, *, tokens: int, longest: int, rank: int) -> int:
@@ -48,7 +52,7 @@ def training(spec: str, settings: Settings, *, tokens: int, longest: int, rank: 
     rows of at most `longest` at once on the device.
 
     Beside the base: float32 adapter, gradient and two moments; what the backward pass keeps of
-    every layer; logits, their softmax and its gradient. On CPU a small base is unpacked besides.
+    every layer; logits, their softmax and its gradient.
     """
     from cai_app.backends import locate
 
@@ -56,8 +60,6 @@ def training(spec: str, settings: Settings, *, tokens: int, longest: int, rank: 
     hidden, layers = config.get("hidden_size") or 0, config.get("num_hidden_layers") or 0
     inner = config.get("intermediate_size") or 4 * hidden
     heads = config.get("num_attention_heads") or 1
-    parameters = folders.count_parameters(locate(spec, settings).base)
-    linear = max(0, parameters - hidden * (config.get("vocab_size") or 0))
     adapter = layers * rank * (4 * 2 * hidden + 3 * (hidden + inner))
     gpu = is_gpu(0)
     width = 2 if gpu else 4
@@ -65,8 +67,7 @@ def training(spec: str, settings: Settings, *, tokens: int, longest: int, rank: 
     layer = tokens * (14 * hidden + 6 * inner) * width + tokens * longest * heads * 2 * width
     kept = layer + layers * tokens * hidden * width if gpu else layers * layer
     logits = 3 * 4 * tokens * (config.get("vocab_size") or 0)
-    unpacked = 4 * linear if not gpu and 4 * linear <= _UNPACK_LIMIT else 0
-    return int(needed(spec, settings, rows=0) + 16 * adapter + kept + logits + unpacked)
+    return int(needed(spec, settings, rows=0) + 16 * adapter + kept + logits)
 
 
 @cache

@@ -5,9 +5,9 @@ torch and transformers are imported on that thread, behind the page that is alre
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from cai_app.backends import folders
 from cai_app.backends.loop import Loop
@@ -36,12 +36,7 @@ class Base:
         self._cache_bytes = cache_bytes
         self._users = 0
         self.ready = threading.Event()
-        self.loop = Loop(folder.name, self._session)
-
-    @property
-    def state(self) -> Literal["loading", "ready", "failed"]:
-        """What the page shows while weights load behind it."""
-        return "failed" if self.failed else "ready" if self.engine else "loading"
+        self.loop = Loop(folder.name, self._loaded)
 
     @classmethod
     def open(cls, folder: Path, *, dialogue: bool, cache_bytes: int, nf4: bool = True) -> "Base":
@@ -63,9 +58,6 @@ class Base:
             if self._open.get((self.folder, self._nf4)) is self:
                 del self._open[self.folder, self._nf4]
         self.loop.close()
-
-    def _session(self) -> AbstractContextManager[None]:
-        return self._loaded()
 
     @contextmanager
     def _loaded(self) -> Iterator[None]:

@@ -20,6 +20,10 @@ class Codec:
     def __init__(self, tokenizer: Any, *, chat: bool) -> None:
         self.tokenizer = tokenizer
         self.chat = chat
+        if getattr(tokenizer, "is_fast", False):
+            # tokenizer.json may ask for either, and would then cut or fill every text unasked.
+            tokenizer.backend_tokenizer.no_truncation()
+            tokenizer.backend_tokenizer.no_padding()
         self.tail = lru_cache(maxsize=4096)(self._tail)
         self._beginning = lru_cache(maxsize=64)(self._behind)
 

@@ -7,6 +7,7 @@ that nothing is computed twice. Chain of thought is left to `compare`.
 from collections.abc import Iterator, MutableMapping, Sequence
 
 from cai_app import prompts
+from cai_app.backends import adapter_hash
 from cai_app.backends.base import Backend
 from cai_app.errors import InputError
 from cai_app.judge.comparison import ORDERS, order_verdict, principle_verdict, unscored
@@ -50,7 +51,12 @@ class Scores:
         self.backend, self.few_shot = backend, few_shot
         self.known: MutableMapping[Key, Score] = {} if known is None else known
         self._shots = prompts.few_shots("judge", few_shot, settings)
-        self._model = (backend.spec, backend.info().adapter, few_shot, prompts.template_hash())
+        # The adapter's weights and not its name, under which another one may be trained.
+        try:
+            adapter = adapter_hash(backend.spec, settings)
+        except InputError:  # a model that is opened in another way than by its spec
+            adapter = backend.info().adapter
+        self._model = (backend.spec, adapter, few_shot, prompts.template_hash())
         self.asked = 0
 
     def get(self, pair: Pair, question: str) -> Score | None:

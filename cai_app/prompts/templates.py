@@ -1,7 +1,11 @@
-"""The templates in data/templates: loaded once, their placeholders checked, and hashed."""
+"""The templates in data/templates: loaded, their placeholders checked, and hashed.
+
+They are read again where `template_hash` finds them changed, and nowhere else: what is rendered is
+what the hash that was asked last stands for, also in a run during which somebody edits them.
+"""
 
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from string import Template
 
@@ -50,7 +54,7 @@ def _load(path: Path, known: frozenset[str]) -> Template:
 
 @cache
 def all_templates() -> dict[str, Template]:
-    """The shipped templates, read once."""
+    """The shipped templates, as they were when the hash was asked last."""
     return load_templates(ROOT / "data" / "templates")
 
 
@@ -59,11 +63,20 @@ def render(name: str, **values: str) -> str:
     return all_templates()[name].substitute(values)
 
 
-@cache
 def template_hash() -> str:
     """16 hex digits over all templates and few-shots, stored with every row they made."""
-    digest = hashlib.sha256()
+    stamps = []
     for folder in ("templates", "fewshots"):
         for path in sorted((ROOT / "data" / folder).glob("*.*")):
-            digest.update(f"{folder}/{path.name}\0".encode() + path.read_bytes() + b"\0")
+            stat = path.stat()
+            stamps.append((path, stat.st_mtime_ns, stat.st_size))
+    return _hash(tuple(stamps))
+
+
+@lru_cache(maxsize=1)
+def _hash(stamps: tuple[tuple[Path, int, int], ...]) -> str:
+    all_templates.cache_clear()
+    digest = hashlib.sha256()
+    for path, _, _ in stamps:
+        digest.update(f"{path.parent.name}/{path.name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from cai_app.backends import describe, open_backend, pocket_specs
+from cai_app.backends import adapters_of, describe, locate, open_backend, pocket_specs
 from cai_app.backends.base import Backend
 from cai_app.errors import CaiError, InputError
 from cai_app.records import ModelInfo
@@ -53,11 +53,20 @@ class Models:
         found = {spec: self._described(spec) for spec in pocket_specs(self._settings)}
         with self._lock:
             opened, refused = dict(self._opened), dict(self._refused)
-        found |= {spec: backend.info() for spec, backend in opened.items()}
+        found |= {spec: self._now(spec, backend) for spec, backend in opened.items()}
         for spec, reason in refused.items():
             known = found.get(spec, ModelInfo(spec=spec))
             found[spec] = known.model_copy(update={"state": "failed", "note": reason})
         return list(found.values())
+
+    def _now(self, spec: str, backend: Backend) -> ModelInfo:
+        """An open model, with the adapters that are here by now: trainings end meanwhile."""
+        info = backend.info()
+        try:
+            adapters = adapters_of(locate(spec, self._settings), self._settings)
+        except (CaiError, OSError, ValueError, KeyError):
+            return info  # remote, or gone: what it says of itself
+        return info.model_copy(update={"adapters": adapters})
 
     def _described(self, spec: str) -> ModelInfo:
         """What can be said of a shipped model; a broken one must not take the page with it."""
