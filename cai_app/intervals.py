@@ -1,8 +1,8 @@
 """Intervals for weighted samples whose rows come in clusters (several comparisons to one prompt).
 
 Statistics are functions of weighted totals: a row's features are summed over its cluster, and the
-design bootstrap draws clusters with replacement (Rao & Wu 1988), so a million-row pool costs what
-its sample costs.
+design bootstrap draws clusters with replacement, one less than there are (Rao & Wu 1988), so a
+million-row pool costs what its sample costs.
 """
 
 import math
@@ -50,15 +50,34 @@ def z_of(level: float) -> float:
 def t_of(level: float, df: float) -> float:
     """Student's quantile by Cornish and Fisher's expansion (Abramowitz & Stegun 26.7.5).
 
-    Within 0.3 % from 4 degrees of freedom on; fewer are taken as 4.
+    Within 0.3 % from 4 degrees of freedom on; below, where it fails, by summing up the density over
+    the angle atan(t / √df). Less than 1 counts as 1.
     """
-    z, v = z_of(level), max(4.0, df)
+    v = max(1.0, df)
+    if v < 4:
+        angles = np.linspace(0, math.pi / 2, 4001)
+        heights = np.cos(angles) ** (v - 1)
+        inside = np.concatenate([[0.0], np.cumsum(heights[1:] + heights[:-1])])
+        return math.sqrt(v) * math.tan(float(np.interp(level * inside[-1], inside, angles)))
+    z = z_of(level)
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
     )
     return z + sum(term / v**power for power, term in enumerate(terms, start=1))
+
+
+def student_p(t: float, df: float) -> float:
+    """How likely Student's t is as far from 0, or farther: the density over the angle, as above."""
+    v = max(1.0, df)
+    first = math.atan(abs(t) / math.sqrt(v))
+    # Of many degrees of freedom nothing is left so far out.
+    angles = np.linspace(first, min(math.pi / 2, first + 12 / math.sqrt(v)), 4001)
+    heights = np.cos(angles) ** (v - 1)
+    outside = float(np.trapezoid(heights, angles))
+    gammas = math.lgamma((v + 1) / 2) - math.lgamma(v / 2)
+    return min(1.0, 2 * outside * math.exp(gammas) / math.sqrt(math.pi))
 
 
 def wilson(p: float, n: float, *, level: float = LEVEL) -> Interval:
@@ -103,16 +122,21 @@ def bootstrap(totals: Floats, statistic: Statistic, *, seed: int = 0, draws: int
 @lru_cache(maxsize=2)
 def _resampled(count: int, seed: int, draws: int) -> NDArray[np.float32]:
     """How often each cluster is drawn: [draws, clusters]. All numbers of an audit rest on the same
-    draws, so they are made once."""
+    draws, so they are made once.
+
+    One less than there are is drawn, and each counts for a little more than once: all of them would
+    vary too little, by half where there are two.
+    """
     rng = np.random.default_rng(seed)
+    taken = max(1, count - 1)
     found = np.empty((draws, count), dtype=np.float32)
     block = max(1, min(draws, _BLOCK // max(1, count)))
     for first in range(0, draws, block):
         size = min(block, draws - first)
-        drawn = rng.integers(0, count, size=(size, count))
+        drawn = rng.integers(0, count, size=(size, taken))
         drawn += np.arange(size)[:, None] * count
         times = np.bincount(drawn.ravel(), minlength=size * count)
-        found[first : first + size] = times.reshape(size, count)
+        found[first : first + size] = times.reshape(size, count) * (count / taken)
     return found
 
 
@@ -177,10 +201,11 @@ def bounded_mean(
 
     Agresti and Coull (1998) with weights: as many rows of 0 and of 1 as make z² are added, each
     with the sample's weight-averaged weight Σw²/Σw; then the linearised variance between clusters
-    (Binder 1983) and Student's quantile for the effective number of rows. With equal weights and
-    clusters of one it is theirs, so it covers near 0 and 1 and in small samples, where a bootstrap
-    of a sample without a single 0 has no width. `around` is the estimate itself where `residuals`
-    are what a predictor leaves over.
+    (Binder 1983) and Student's quantile for the effective number of rows, or of clusters where they
+    are fewer. With equal weights and clusters of one it is theirs, so it covers near 0 and 1 and in
+    small samples, where a bootstrap of a sample without a single 0 has no width. A single cluster
+    says nothing of others: from 0 to 1. `around` is the estimate itself where `residuals` are what
+    a predictor leaves over.
     """
     total, n = float(weights.sum()), kish(weights)
     mean = float(weights @ residuals) / total
@@ -191,11 +216,13 @@ def bounded_mean(
     middle = (total * min(1.0, max(0.0, centre)) + added / 2) / (total + added)
     deviations = np.bincount(clusters, weights=weights * (residuals - mean))
     count = len(deviations)
-    between = float(deviations @ deviations) * (count / max(1, count - 1))
+    if count < 2:
+        return Interval(0.0, 1.0)
+    between = float(deviations @ deviations) * (count / (count - 1))
     prior = each * added * ((1 - middle) ** 2 + middle**2) / 2
     # The residuals' mean is not the middle: what lies between them is part of the spread.
     shift = each * total * (min(1.0, max(0.0, centre)) - middle) ** 2
-    half = t_of(level, n + z * z - 1) * math.sqrt(between + prior + shift) / (total + added)
+    half = t_of(level, min(n, count) - 1) * math.sqrt(between + prior + shift) / (total + added)
     return Interval(max(0.0, middle - half), min(1.0, middle + half))
 
 

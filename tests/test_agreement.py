@@ -9,7 +9,7 @@ import pytest
 from cai_app import agreement
 from cai_app.agreement import Interval
 from cai_app.agreement.raters import kappa_of
-from cai_app.intervals import bootstrap, cluster_totals, kish, percentiles, t_of
+from cai_app.intervals import bootstrap, cluster_totals, kish, percentiles, student_p, t_of
 
 SEEDS = range(12)
 EXACT = 1e-9
@@ -74,11 +74,8 @@ def test_kappa_of_a_table_worked_by_hand() -> None:
     assert kappa_of(np.array([20.0, 5.0, 10.0, 15.0])) == pytest.approx(0.4, abs=1e-12)
 
 
-@pytest.mark.parametrize("level", ["nominal", "interval"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_alpha_is_that_of_krippendorff_with_many_raters_and_missing_answers(
-    seed: int, level: agreement.raters.Level
-) -> None:
+def test_alpha_is_that_of_krippendorff_with_many_raters_and_missing_answers(seed: int) -> None:
     import krippendorff
 
     rng = np.random.default_rng(seed)
@@ -87,8 +84,8 @@ def test_alpha_is_that_of_krippendorff_with_many_raters_and_missing_answers(
     data[rng.random((4, 40)) < 0.4] = np.nan
     raters, units = np.nonzero(~np.isnan(data))
     ones = np.ones(len(units))
-    found = agreement.alpha(units, data[raters, units], ones, units, level=level)
-    expected = krippendorff.alpha(reliability_data=data, level_of_measurement=level)
+    found = agreement.alpha(units, data[raters, units], ones, units)
+    expected = krippendorff.alpha(reliability_data=data, level_of_measurement="nominal")
     assert found.value == pytest.approx(expected, abs=EXACT)
     assert found.n == (np.sum(~np.isnan(data), axis=0) >= 2).sum()
     assert found.ci is not None and found.ci.low < expected < found.ci.high
@@ -126,11 +123,43 @@ def test_with_equal_weights_the_bounded_interval_is_agresti_and_coull_s(
         assert (high - low) < 1.12 * (theirs[1] - theirs[0])
 
 
-@pytest.mark.parametrize("df", [4, 10, 40, 1000])
-def test_student_s_quantile_is_near_scipy_s(df: int) -> None:
+@pytest.mark.parametrize("df", [1, 1.4, 2, 3, 3.9, 4, 10, 40, 1000])
+def test_student_s_quantile_is_near_scipy_s(df: float) -> None:
     from scipy.stats import t
 
     assert t_of(0.95, df) == pytest.approx(t.ppf(0.975, df), rel=3e-3)
+
+
+@pytest.mark.parametrize("df", [1, 2, 5, 30, 400_000])
+@pytest.mark.parametrize("value", [0.0, -0.7, 2.5, 6.0])
+def test_student_s_tails_are_scipy_s(df: float, value: float) -> None:
+    from scipy.stats import t
+
+    assert student_p(value, df) == pytest.approx(2 * t.sf(abs(value), df), rel=1e-4)
+
+
+def test_one_prompt_says_nothing_of_others_and_two_say_little() -> None:
+    values, ones = np.tile([1.0, 0.0], 50), np.ones(100)
+    one, two = np.zeros(100, dtype=np.int64), np.repeat([0, 1], 50)
+    assert agreement.rate(values, ones, one).ci == (0, 1)
+    apart = np.repeat([0.3, 0.9], 50)
+    assert agreement.rate(apart, ones, two).ci == (0, 1)
+    assert agreement.orders(apart, apart / 2, ones, one).gap.ci is None
+    wide = agreement.orders(apart, apart / 2, ones, two).gap.ci
+    assert wide is not None and wide.low < 0.15 < 0.45 < wide.high
+
+
+def test_a_slice_of_one_prompt_is_not_told_from_the_rest_and_one_of_two_hardly() -> None:
+    rng = np.random.default_rng(2)
+    values = np.concatenate([np.ones(30), (rng.random(90) < 0.5).astype(float)])
+    names, own = np.repeat(["x", "y"], [30, 90]), np.concatenate([np.zeros(30), np.arange(1, 91)])
+    clusters = own.astype(np.int64)
+    assert {one.p_value for one in agreement.slices(names, values, np.ones(120), clusters)} == {
+        None
+    }
+    clusters[15:30] = 91
+    found = agreement.slices(names, values, np.ones(120), clusters)
+    assert all(one.p_value is not None and one.p_value > 0.01 for one in found)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -220,6 +249,8 @@ def test_the_bootstrap_s_spread_is_that_of_the_linearised_variance() -> None:
     w = weights / weights.sum()
     sums = np.bincount(own, weights=w * (y - w @ y))
     assert drawn.std() == pytest.approx(math.sqrt(sums @ sums), rel=0.06)
+    few = bootstrap(np.array([[0.0, 1.0], [1.0, 1.0]]), lambda t: t[..., 0] / t[..., 1])
+    assert few.std() == pytest.approx(0.5, rel=0.06), "not half of it, as if both were drawn"
     assert (bootstrap(totals, lambda t: t[..., 0], draws=5) == bootstrap(
         totals, lambda t: t[..., 0], draws=5
     )).all()  # fmt: skip

@@ -31,13 +31,16 @@ def orders(a_first: Floats, b_first: Floats, weights: Floats, clusters: Ints) ->
 
 
 def _mean(values: Floats, weights: Floats, clusters: Ints) -> Estimate:
-    """A weighted mean with the linearised interval; there may be a million rows."""
+    """A weighted mean with the linearised interval, None of a single cluster; there may be a
+    million rows."""
     if not len(values):
         return Estimate()
     shares = weights / weights.sum()
     mean = float(shares @ values)
     sums = np.bincount(clusters, weights=shares * (values - mean))
-    error = math.sqrt(float(sums @ sums) * len(sums) / max(1, len(sums) - 1))
+    if len(sums) < 2:
+        return Estimate(mean, None, len(values))
+    error = math.sqrt(float(sums @ sums) * len(sums) / (len(sums) - 1))
     half = t_of(LEVEL, len(sums) - 1) * error
     return Estimate(mean, Interval(mean - half, mean + half), len(values))
 

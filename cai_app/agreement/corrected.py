@@ -34,14 +34,12 @@ class Sample(NamedTuple):
 
 
 class Corrected(NamedTuple):
-    """An estimate over the pool. `tuning` is how far the predictor was trusted (0: not at all);
-    `se` is the standard error that `ci` grew from."""
+    """An estimate over the pool. `tuning` is how far the predictor was trusted (0: not at all)."""
 
     estimate: float
     ci: Interval
     n: int
     tuning: float
-    se: float
 
 
 def corrected(sample: Sample, features: Floats, *, seed: int = 0) -> Corrected | None:
@@ -60,9 +58,7 @@ def corrected(sample: Sample, features: Floats, *, seed: int = 0) -> Corrected |
     value = tuning * over_pool + float(shares @ residuals)
     value = min(1.0, max(0.0, value))
     interval = bounded_mean(residuals, weights, sample.clusters, around=value)
-    sums = np.bincount(sample.clusters, weights=shares * (residuals - shares @ residuals))
-    error = math.sqrt(float(sums @ sums) * len(sums) / max(1, len(sums) - 1))
-    return Corrected(value, interval, n, tuning, error)
+    return Corrected(value, interval, n, tuning)
 
 
 def _crossfitted(

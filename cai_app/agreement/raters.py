@@ -21,7 +21,6 @@ from cai_app.intervals import (
 )
 
 Ties = Literal["out", "half"]
-Level = Literal["nominal", "interval"]
 Bools = np.typing.NDArray[np.bool_]
 
 
@@ -89,15 +88,8 @@ def kappa_of(cells: Floats) -> Floats:
     return found
 
 
-def alpha(
-    units: Ints,
-    answers: Floats,
-    weights: Floats,
-    clusters: Ints,
-    *,
-    level: Level = "nominal",
-) -> Estimate:
-    """Krippendorff's alpha of any number of raters, some of whom are silent on some units.
+def alpha(units: Ints, answers: Floats, weights: Floats, clusters: Ints) -> Estimate:
+    """Krippendorff's nominal alpha of any number of raters, some of whom are silent on some units.
 
     One row an answer: its unit, the unit's weight and cluster. Units with one answer say nothing
     and are left out; `n` counts the others.
@@ -118,8 +110,7 @@ def alpha(
     features = (pairs / (total - 1)[:, None, None]).reshape(len(counts), -1)
     own = weights[first][paired]
     found = np.unique(clusters[first][paired], return_inverse=True)[1].reshape(-1)
-    apart = kinds[:, None] - kinds[None, :]
-    distance = (apart**2 if level == "interval" else (apart != 0)).astype(float)
+    distance = (kinds[:, None] != kinds[None, :]).astype(float)
 
     def statistic(totals: Floats) -> Floats:
         table = totals.reshape(*totals.shape[:-1], len(kinds), len(kinds))

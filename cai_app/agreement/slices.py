@@ -2,20 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cai_app.agreement.raters import rate
-from cai_app.intervals import Estimate, Floats, Ints, holm
+from cai_app.intervals import Estimate, Floats, Ints, holm, student_p
 
 FEW = 20  # labels; a slice with fewer is shown, but nothing is to be read into it
 
 
 class Slice(NamedTuple):
     """One slice. `p_value` says how well chance explains its difference from the rest, adjusted
-    for all slices; None where one of the two has under 20 labels."""
+    for all slices; None where one of the two has under 20 labels, or a single prompt."""
 
     name: str
     rate: Estimate
@@ -51,17 +50,21 @@ def slices(
 def _difference(
     inside: np.typing.NDArray[np.bool_], values: Floats, weights: Floats, clusters: Ints
 ) -> float | None:
-    """Two-sided p of slice against rest, by the linearised variance between clusters."""
+    """Two-sided p of slice against rest, by the linearised variance between clusters and Student's
+    t of the side with fewer of them."""
     if min(int(inside.sum()), int((~inside).sum())) < FEW:
         return None
+    counts = [len(np.unique(clusters[rows])) for rows in (inside, ~inside)]
+    if min(counts) < 2:
+        return None
     influence, means = np.zeros(len(values)), []
-    for rows, sign in ((inside, 1.0), (~inside, -1.0)):
+    for rows, sign, count in zip((inside, ~inside), (1.0, -1.0), counts, strict=True):
         w = weights[rows] / weights[rows].sum()
         mean = float(w @ values[rows])
-        influence[rows] = sign * w * (values[rows] - mean)
+        influence[rows] = sign * math.sqrt(count / (count - 1)) * w * (values[rows] - mean)
         means.append(mean)
     sums = np.bincount(clusters, weights=influence)
     spread = math.sqrt(float(sums @ sums))
     if not spread:
         return 1.0 if means[0] == means[1] else 0.0
-    return 2 * (1 - NormalDist().cdf(abs(means[0] - means[1]) / spread))
+    return student_p((means[0] - means[1]) / spread, min(counts) - 1)
