@@ -23,7 +23,8 @@ from cai_app.records import (
 from cai_app.settings import Settings
 from cai_app.store import Store
 from cai_app.workbench import Workbench
-from cai_app.workbench.audit import Rating, Shown, audit, draw
+from cai_app.workbench.audit import Audits, Rating, Shown, draw
+from cai_app.workbench.audit.page import page, still_needed
 
 AI = Rater(kind="ai", backend="pocket@judge-x")
 ANN, BOB = (Rater(kind="human", name=name) for name in ("ann", "bob"))
@@ -76,7 +77,7 @@ def truth(k: int) -> float:
 
 
 def report(store: Store, **asked: Any) -> AuditReport:
-    return audit(store, AuditOptions(**asked))
+    return Audits().audit(store, AuditOptions(**asked))
 
 
 def test_imported_labels_are_compared_with_the_ai_s(labelled: Store) -> None:
@@ -91,7 +92,7 @@ def test_imported_labels_are_compared_with_the_ai_s(labelled: Store) -> None:
     assert found.order_gap == pytest.approx(0.1, abs=0.02)
     assert found.human == (ANN,) and found.ai == AI
     assert found.kappa.ties_out == pytest.approx(0.5, abs=0.1)
-    assert found.needed.n and found.human_alpha is None
+    assert found.needed.n == 0 and found.human_alpha is None, "there is nothing left to label"
 
 
 def test_labels_for_another_question_are_never_pooled(labelled: Store) -> None:
@@ -146,6 +147,26 @@ def test_slices_break_down_or_narrow_down(labelled: Store) -> None:
             report(labelled, slice=wrong)
 
 
+def test_labels_needed_are_at_most_those_that_are_left(labelled: Store) -> None:
+    labelled.labels.add([said(pair(k), truth(k)) for k in range(20)])
+    found = report(labelled, width=0.01)
+    assert found.needed.n == N - 20
+    assert still_needed(found) == "100 labels more, all that are left, would give ± 0.01"
+    more = report(labelled, width=0.15)
+    assert more.needed.n is not None and 0 < more.needed.n < N - 20
+
+
+def test_labels_that_are_chances_count_as_answers_in_alpha(labelled: Store) -> None:
+    for name, rater in (("ann", ANN), ("bob", BOB)):
+        shift = 0.001 * (name == "ann")
+        labelled.labels.add(
+            [said(pair(k), 0.3 + 0.4 * truth(k) + shift, rater) for k in range(0, N)]
+        )
+    found = report(labelled)
+    assert found.human_alpha == pytest.approx(1.0)
+    assert found.alpha is not None and found.alpha > 0.5
+
+
 def test_a_reference_rule_is_taken_when_it_is_named(labelled: Store) -> None:
     rule = Rater(kind="reference", name="rule")
     labelled.labels.add([said(pair(k), truth(k), rule) for k in range(N)])
@@ -161,6 +182,8 @@ def test_nobody_to_compare_is_told_by_who_is_there(labelled: Store) -> None:
         report(labelled, human="carol")
     with pytest.raises(InputError, match="pocket@judge-x"):
         report(labelled, ai="gpt-x")
+    with pytest.raises(InputError, match=r"--human 'pocket@judge-x' .* there are: ann"):
+        report(labelled, human="pocket@judge-x", ai=AI.id)
     with pytest.raises(InputError, match="no queue 'q9'"):
         report(labelled, queue="q9")
     assert report(labelled).n == 1, "one label is enough for a report, with the widest intervals"
@@ -307,6 +330,23 @@ def test_a_pair_that_a_person_saw_judged_leaves_that_person_s_queue(drawn: Store
     assert report(drawn).n == 3, "labels of what was not seen stay blind"
 
 
+def test_a_pair_whose_ai_answer_was_seen_while_it_was_on_the_screen_is_not_blind(
+    drawn: Store,
+) -> None:
+    person = rating(drawn)
+    before = person.progress().left
+    shown = person.next()
+    assert shown is not None
+    drawn.queues.reveal(ANN.id, [shown.comparison])
+    assert person.progress().left == before - 1, "it comes no more"
+    person.answer(shown.comparison, "a")
+    found = report(drawn)
+    assert found.n == 0
+    assert found.left_out == {"given after the AI's answer was revealed": 1}
+    rate(drawn, 2)
+    assert report(drawn).n == 2, "the others are"
+
+
 def test_two_raters_at_once_see_what_the_other_has_taken(drawn: Store) -> None:
     one, other = rating(drawn), rating(drawn, BOB)
     done: set[tuple[str, str]] = set()
@@ -365,13 +405,11 @@ def test_the_workbench_and_the_command_say_the_same(
         workbench.store.comparisons.add(pairs)
         workbench.store.labels.add([ai_label(one, 0.7) for one in pairs])
         made = workbench.draw_queue("pocket@judge-x", queue(ai="", wanted=60))
-        person = workbench.rating(made.name, "ann", blind="page")
+        ann = Rater(kind="human", name="ann")
+        person = Rating(workbench.store, made, ann, blind="page")
         while (shown := person.next()) is not None:
             person.answer(shown.comparison, "a" if not shown.repeat else "b")
         expected = workbench.audit(AuditOptions())
-        workbench.saw("bob", pairs[0])
-        bob = Rater(kind="human", name="bob")
-        assert workbench.store.queues.revealed(bob.id) == {pairs[0].id: {None}}
     finally:
         workbench.close()
     assert commands.main(["--home", str(settings.home), "audit", "--json"]) == 0
@@ -438,8 +476,6 @@ def test_the_report_is_one_file_that_asks_for_nothing_and_runs_nothing(
 
 
 def test_a_report_of_nothing_is_still_a_page(labelled: Store) -> None:
-    from cai_app.workbench.audit.page import page
-
     other = pair(N + 5)
     labelled.comparisons.add([other])
     labelled.labels.add([said(other, 1.0)])

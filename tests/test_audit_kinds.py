@@ -13,7 +13,7 @@ from cai_app.records import AuditOptions, Comparison, Label, Rater, Response
 from cai_app.settings import Settings
 from cai_app.store import Store
 from cai_app.workbench import Workbench
-from cai_app.workbench.audit import Audits, audit, draw
+from cai_app.workbench.audit import Audits, draw
 
 PM = Rater(kind="preference_model", name="pm-1")
 OTHER = AI.model_copy(update={"backend": "pocket@judge-y"})
@@ -31,7 +31,7 @@ def scored(pairs: list[Comparison], gaps: list[float]) -> list[Label]:
 
 
 def report(store: Store, **asked: Any) -> Any:
-    return audit(store, AuditOptions(**asked))
+    return Audits().audit(store, AuditOptions(**asked))
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_refusals_of_an_ai_are_held_against_both_annotators(refusals: Workbench)
     refusals.store.labels.add(labels)
     found = refusals.audit(AuditOptions(kind="refusal"))
     assert found.ai == AI and found.n == 54 and len(found.human) == 2
-    assert found.human_human == pytest.approx((20 + 4 * 0.5) / 27)
+    assert found.human_human == pytest.approx(24 / 27), "by the same rule as the AI's bar"
     assert found.corrected.preference_of == "refusal"
     assert "Well." in refusals.audit_page(AuditOptions(kind="refusal"))
     named = refusals.audit(AuditOptions(kind="refusal", ai="xstest annotator 2"))

@@ -7,9 +7,17 @@ import pytest
 from test_audit import AI, BOB, QUESTIONS, N, ai_label, labelled, pair, rate, rating, said, truth
 
 from cai_app.errors import InputError
-from cai_app.records import AuditOptions, Comparison, ConstitutionRef, Label, Queue, Rater
+from cai_app.records import (
+    AuditOptions,
+    AuditReport,
+    Comparison,
+    ConstitutionRef,
+    Label,
+    Queue,
+    Rater,
+)
 from cai_app.store import Store
-from cai_app.workbench.audit import Rating, audit, draw
+from cai_app.workbench.audit import Audits, Rating, draw
 from cai_app.workbench.audit.drawing import plan
 
 __all__ = ["labelled"]
@@ -18,6 +26,10 @@ PM = Rater(kind="preference_model", name="pocket@pm", backend="pocket@pm")
 
 def wanted(**more: Any) -> Queue:
     return Queue(**{"name": "check", "ai": AI.id, "rule": "disagreement", "wanted": 40, **more})
+
+
+def audit(store: Store, asked: AuditOptions) -> AuditReport:
+    return Audits().audit(store, asked)
 
 
 def scored(one: Comparison, difference: float) -> list[Label]:
@@ -75,6 +87,9 @@ def test_a_closed_queue_serves_nobody_and_loses_nothing(labelled: Store) -> None
     # What was on a screen when it closed is still kept.
     at_work.answer(at_work.order[-1], "tie")
     assert len(labelled.queues.answers(made.id)) == 6
+    with pytest.raises(InputError, match="closed; your answers stay"):
+        at_work.undo()
+    assert len(labelled.queues.answers(made.id)) == 6
     labelled.queues.reopen(made.id)
     assert rating(labelled, BOB).next() is not None
 
@@ -94,6 +109,68 @@ def test_a_queue_that_nobody_answered_is_deleted_and_one_with_undone_answers_is_
     at_work.answer(shown.comparison, "a")
     at_work.undo()
     assert labelled.queues.close(made.id) is True
+
+
+def test_what_a_person_says_in_a_second_queue_takes_nothing_from_the_first(
+    labelled: Store,
+) -> None:
+    first, second = (
+        draw(labelled, AI, wanted(name=name, rule="uniform", wanted=N, repeats=0))
+        for name in ("first", "second")
+    )
+    for number, (answer, queue) in enumerate((("a", first), ("skip", second))):
+        at_work = Rating(labelled, queue, BOB, blind="page")
+        for comparison in at_work.order[: 10 - number]:
+            at_work.answer(comparison, answer)
+        at_work.undo()
+    found = {one.name: audit(labelled, AuditOptions(queue=one.id)) for one in (first, second)}
+    assert (found["first"].n, found["second"].n) == (9, 0)
+
+
+def test_an_ai_that_is_named_is_audited_in_a_queue_of_its_own_labels(labelled: Store) -> None:
+    other = AI.model_copy(update={"backend": "pocket@judge-y"})
+    labelled.labels.add([said(pair(k), 0.8, other) for k in range(N)])
+    own = draw(labelled, AI, wanted(name="own", rule="confidence", repeats=0))
+    later = draw(labelled, other, wanted(name="later", ai=other.id, rule="uniform", repeats=0))
+    for queue in (own, later):
+        at_work = Rating(labelled, queue, BOB, blind="page")
+        for comparison in at_work.order[:5]:
+            at_work.answer(comparison, "a")
+    assert audit(labelled, AuditOptions()).queue == later.id
+    found = audit(labelled, AuditOptions(ai=AI.id))
+    assert found.queue == own.id and found.sampling.startswith("confidence")
+    with pytest.raises(InputError, match=f"'later' was drawn from the labels of rater {other.id}"):
+        audit(labelled, AuditOptions(ai=AI.id, queue="later"))
+
+
+def test_a_queue_of_which_all_was_taken_back_is_not_the_newest_with_answers(
+    labelled: Store,
+) -> None:
+    older, newer = (
+        draw(labelled, AI, wanted(name=name, rule="uniform", repeats=0)) for name in ("o", "n")
+    )
+    for queue in (older, newer):
+        Rating(labelled, queue, BOB, blind="page").answer(
+            next(iter(labelled.queues.served(queue.id))), "a"
+        )
+    assert audit(labelled, AuditOptions()).queue == newer.id
+    Rating(labelled, newer, BOB, blind="page").undo()
+    assert audit(labelled, AuditOptions()).queue == older.id
+
+
+def test_a_queue_goes_by_its_id_its_name_or_a_beginning_that_is_no_other_s(
+    labelled: Store,
+) -> None:
+    one = draw(labelled, AI, wanted(name="one", rule="uniform"))
+    named = draw(labelled, AI, wanted(name=one.id[:3], rule="uniform"))
+    tricky = draw(labelled, AI, wanted(name=one.id, rule="uniform"))
+    find = labelled.queues.find
+    assert (find(one.id), find(one.id[:3]), find(one.id[:8])) == (one, named, one)
+    assert find(tricky.id[:3]) is None and find("") is None
+    with labelled.db.cursor() as cursor:
+        cursor.execute("UPDATE queues SET id = ? WHERE id = ?", [one.id[:8] + "x", tricky.id])
+    with pytest.raises(InputError, match="may be any of"):
+        find(one.id[:8])
 
 
 def test_versions_of_a_constitution_stand_side_by_side_where_the_question_is_the_same(

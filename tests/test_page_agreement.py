@@ -97,6 +97,22 @@ def test_a_cell_and_the_file_are_of_the_report_that_is_shown(labelled: Workbench
             handlers.rows(labelled, {"ai": "tie", "human": "tie", "limit": 1, **wrong}, "")
 
 
+def test_pairs_that_are_read_leave_the_reader_s_queues_whoever_wrote_them(
+    labelled: Workbench,
+) -> None:
+    twin = pair(0, ("m8", "m9"))
+    labelled.store.comparisons.add([twin])
+    payload = {"asked": shown(labelled)["asked"], "ai": "second", "human": "first", "limit": 200}
+    found = handlers.rows(labelled, payload, "eve")
+    read = {one["comparison"] for one in found["examples"]}
+    revealed = labelled.store.queues.revealed
+    ids = {name: Rater(kind="human", name=name).id for name in ("eve", "owner", "bob")}
+    assert revealed(ids["eve"]).keys() == read | {twin.id} and pair(0).id in read
+    assert not revealed(ids["owner"])
+    handlers.file(labelled, {"asked": payload["asked"]}, "")
+    assert len(revealed(ids["owner"])) >= 12 and not revealed(ids["bob"])
+
+
 def test_hostile_texts_are_text_in_the_file(bench: Workbench) -> None:
     sides = [Response(prompt=HOSTILE, text=f"{HOSTILE}{k}") for k in range(2)]
     one = Comparison.of(*sides, source=HOSTILE)

@@ -11,6 +11,7 @@ from cai_app.commands.output import from_caller, only_json, parsed
 from cai_app.records import AuditOptions, AuditReport
 from cai_app.records.report import Ci
 from cai_app.workbench import Workbench
+from cai_app.workbench.audit import page
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ def _text(found: AuditReport) -> str:
         whom = f"{other.rater.backend or other.rater.name}, same people, n {other.n}"
         lines.append(_line(whom, other.agreement, other.ci))
     lines += [f"  left out: {count} {reason}" for reason, count in found.left_out.items()]
-    if found.needed.n is not None:
-        lines.append(f"  {found.needed.n} labels more would give ± {found.needed.width:g}")
+    if (more := page.still_needed(found)) is not None:
+        lines.append(f"  {more}")
     for one in found.slices:
         mark = " (few)" if one.few else ""
         lines.append(_line(f"{one.by} {one.name}, n {one.n}{mark}", one.agreement, one.ci))

@@ -40,7 +40,8 @@ class PoolColumns(NamedTuple):
 class AnswerColumns(NamedTuple):
     """Every answer of people about comparisons of a pool; `row` is the comparison's place in it.
 
-    `queue` is None for labels from elsewhere, `blind` is `revealed` where the rater knew better.
+    `answer` and `blind` are None for labels that came from no queue; `blind` is `revealed` where
+    the rater knew better.
     """
 
     row: Column
@@ -60,7 +61,8 @@ _NOBODY_ASKED = (
     "NULL::DOUBLE AS p_a_first, NULL::DOUBLE AS p_b_first, 0.0 AS spread, "
     "NULL::VARCHAR AS principle"
 )
-# Values of the moment when the queue was drawn, and the texts that go with them.
+# Values of the moment when the queue was drawn, but for the two orders, which are as of now; and
+# the texts that go with them.
 _OF_QUEUE = f"""
     SELECT q.comparison, {_PROMPT}, q.p, i.p_a_first, i.p_b_first, q.spread, q.principle,
            q.question, {_TEXTS}, q.probability
@@ -109,16 +111,22 @@ def pool(
 
 _ANSWERS: dict[AuditKind, str] = {
     "preference": (
-        "SELECT h.comparison, h.rater, h.value, h.question, h.answer, h.blind FROM human_answers h "
-        "WHERE list_contains($raters, h.rater) AND ($queue IS NULL OR h.queue = $queue) "
-        "ORDER BY h.comparison, h.rater"
+        "SELECT comparison, rater, value, question, answer, blind FROM human_answers "
+        "WHERE list_contains($raters, rater) ORDER BY comparison, rater"
     ),
     "refusal": (
         "SELECT response AS comparison, rater, value, question, NULL::VARCHAR AS answer, "
         "NULL::VARCHAR AS blind FROM refusal_answers "
-        "WHERE list_contains($raters, rater) AND $queue IS NULL ORDER BY response, rater"
+        "WHERE list_contains($raters, rater) ORDER BY response, rater"
     ),
 }
+# What somebody says of the same pair later, in another queue, takes nothing from this one.
+_ANSWERS_OF_QUEUE = """
+    SELECT a.comparison, a.rater, l.value, l.question, a.answer, a.blind
+    FROM latest_answers a JOIN labels l ON l.id = a.label
+    WHERE a.queue = $queue AND l.value IS NOT NULL AND list_contains($raters, a.rater)
+    ORDER BY a.comparison, a.rater
+"""
 
 
 def answers(
@@ -130,7 +138,11 @@ def answers(
 ) -> AnswerColumns:
     """What these people say of a pool's comparisons; of a queue, only what was answered there."""
     with store.db.cursor() as cursor:
-        columns = _columns(cursor, _ANSWERS[kind], {"raters": list(raters), "queue": queue})
+        values: dict[str, Any] = {"raters": list(raters)}
+        if queue is None:
+            columns = _columns(cursor, _ANSWERS[kind], values)
+        else:
+            columns = _columns(cursor, _ANSWERS_OF_QUEUE, {**values, "queue": queue})
     known, names = columns[0], found.comparison
     if not len(names):
         return AnswerColumns(np.zeros(0, dtype=np.int64), *(column[:0] for column in columns[1:]))

@@ -51,11 +51,9 @@ def labels_of(store: "Store", rater: str) -> tuple[int, int]:
 
 
 def answered(store: "Store") -> dict[str, set[str]]:
-    """Who has answered in which queue."""
+    """Who has answered in which queue; what was taken back is no answer."""
     with store.db.cursor() as cursor:
-        rows = cursor.execute(
-            "SELECT queue, rater FROM answers WHERE answer <> 'undone' GROUP BY ALL"
-        ).fetchall()
+        rows = cursor.execute("SELECT DISTINCT queue, rater FROM latest_answers").fetchall()
     found: dict[str, set[str]] = {}
     for queue, rater in rows:
         found.setdefault(queue, set()).add(rater)

@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from cai_app.errors import InputError
 from cai_app.records import Answer, Label, Queue, QueueRow
 from cai_app.store.connection import Connection
 from cai_app.store.labels import Labels
 from cai_app.store.table import Table
+
+_LEAST = 4  # characters of an id that stand for it
+_BLANK = " \n\r\t"
 
 
 class Size(NamedTuple):
@@ -84,10 +88,16 @@ class Queues(Table[Queue]):
         with self.db.cursor() as cursor, self.db.transaction(cursor):
             cursor.execute("DELETE FROM closed_queues WHERE queue = ?", [queue]).fetchall()
 
-    def find(self, id: str) -> Queue | None:
-        """The newest queue by id, a beginning of it, or name."""
-        where = "starts_with(id, ?) OR name = ? ORDER BY seq DESC LIMIT 1"
-        found = self._rows(where, [id, id])
+    def find(self, name: str) -> Queue | None:
+        """A queue by its id, else the newest of that name, else by the beginning of its id, from 4
+        characters on. Raises InputError where several ids begin so."""
+        where = "id = ? OR name = ? ORDER BY id = ? DESC, seq DESC LIMIT 1"
+        found = self._rows(where, [name, name, name])
+        if not found and len(name) >= _LEAST:
+            found = self._rows("starts_with(id, ?) ORDER BY seq DESC", [name])
+        if len(found) > 1:
+            ids = ", ".join(str(row[0]) for row in found)
+            raise InputError(f"queue {name!r} may be any of {ids}; name one by its whole id")
         return self.record(found[0]) if found else None
 
     def _rows(self, where: str, values: list[Any]) -> list[tuple[Any, ...]]:
@@ -194,6 +204,20 @@ class Queues(Table[Queue]):
             ).fetchall()
         return [row[0] for row in rows]
 
+    def same_texts(self, comparisons: Sequence[str]) -> list[str]:
+        """Ids of these comparisons, and of those that hold the same texts under other models'
+        names; blanks around them aside."""
+        texts = "list_sort([trim(a_text, $blank), trim(b_text, $blank)])"
+        with self.db.cursor() as cursor:
+            rows = cursor.execute(
+                f"WITH all_ AS (SELECT id, trim(prompt, $blank) AS prompt, {texts} AS texts "
+                "FROM comparisons) SELECT DISTINCT one.id FROM all_ one JOIN all_ known "
+                "ON known.prompt = one.prompt AND known.texts = one.texts "
+                "WHERE known.id IN (SELECT unnest($comparisons)) ORDER BY one.id",
+                {"blank": _BLANK, "comparisons": list(comparisons)},
+            ).fetchall()
+        return [row[0] for row in rows]
+
     def sources(self) -> list[str]:
         """Where comparisons came from, runs newest first."""
         with self.db.cursor() as cursor:
@@ -212,9 +236,9 @@ class Queues(Table[Queue]):
                 "AND trim(a_text, $blank) IN (SELECT unnest($texts)) "
                 "AND trim(b_text, $blank) IN (SELECT unnest($texts))",
                 {
-                    "blank": " \n\r\t",
-                    "prompt": prompt.strip(" \n\r\t"),
-                    "texts": [text.strip(" \n\r\t") for text in texts],
+                    "blank": _BLANK,
+                    "prompt": prompt.strip(_BLANK),
+                    "texts": [text.strip(_BLANK) for text in texts],
                 },
             ).fetchall()
         return [row[0] for row in rows]

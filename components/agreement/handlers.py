@@ -12,7 +12,7 @@ from cai_app.errors import CaiError, InputError
 from cai_app.records import AuditKind, AuditOptions, AuditReport, Rater
 from cai_app.workbench import Workbench
 from components.agreement.view import PUBLISHED, Agreement, Line, Step
-from components.shared import sentence
+from components.shared import person, sentence
 
 SERIALS = itertools.count(1)
 MOST_ROWS = 200
@@ -68,19 +68,23 @@ def command(asked: AuditOptions) -> str:
 
 
 def rows(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any]:
-    """Answers in a cell of the confusion table."""
+    """Answers in a cell of the confusion table; pairs that are shown leave this person's queues."""
     cell, limit = (asked.get("ai"), asked.get("human")), asked.get("limit")
     if not {*cell} <= {"first", "tie", "second"} or type(limit) is not int:
         raise InputError("there is no such cell; reload the page")
     found = workbench.audit_cell(
-        _asked(asked), str(cell[0]), str(cell[1]), limit=min(max(limit, 1), MOST_ROWS)
+        _asked(asked),
+        str(cell[0]),
+        str(cell[1]),
+        limit=min(max(limit, 1), MOST_ROWS),
+        reader=person(who),
     )
     return found.model_dump(mode="json")
 
 
 def file(workbench: Workbench, asked: dict[str, Any], who: str) -> str:
-    """The report as one HTML file."""
-    return workbench.audit_page(_asked(asked))
+    """The report as one HTML file; pairs that it shows leave this person's queues."""
+    return workbench.audit_page(_asked(asked), reader=person(who))
 
 
 def _asked(payload: dict[str, Any]) -> AuditOptions:

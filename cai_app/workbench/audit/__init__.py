@@ -7,7 +7,6 @@ from cai_app.workbench.audit.inviting import NEEDS_LOGIN, QueueState, Spotchecks
 from cai_app.workbench.audit.kept import Audits
 from cai_app.workbench.audit.rating import Rating, Shown
 from cai_app.workbench.audit.reading import Cell
-from cai_app.workbench.audit.report import audit
 
 __all__ = [
     "Audits",
@@ -20,7 +19,6 @@ __all__ = [
     "Seat",
     "Shown",
     "Spotchecks",
-    "audit",
     "choose",
     "choose_ai",
     "draw",

@@ -8,7 +8,7 @@ from cai_app import agreement
 from cai_app.records import Rater
 from cai_app.records.report import BesideFigure
 from cai_app.workbench.audit.choosing import Chosen
-from cai_app.workbench.audit.matched import Bools, Matched, differs
+from cai_app.workbench.audit.matched import Bools, Matched, differs, scores
 
 if TYPE_CHECKING:
     from cai_app.store import Store
@@ -34,7 +34,7 @@ def _beside(store: "Store", rater: Rater, found: Matched) -> BesideFigure:
 
 def said_of(store: "Store", rater: Rater, found: Matched) -> tuple[Bools, agreement.Floats]:
     """At which answers of people this rater can be held against them, and how far they agree
-    there: 1, 0, or half for a tie of one of them."""
+    there; see `scores`."""
     from cai_app.store import audit
 
     rows, where = np.unique(found.row, return_inverse=True)
@@ -54,4 +54,4 @@ def said_of(store: "Store", rater: Rater, found: Matched) -> tuple[Bools, agreem
         count=len(place),
     )
     kept = same & np.isfinite(p[place])
-    return kept, agreement.scores(found.human[kept], agreement.hard(p[place][kept]))
+    return kept, scores(found.kind, found.human[kept], agreement.hard(p[place][kept]))

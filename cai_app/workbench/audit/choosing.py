@@ -38,22 +38,21 @@ def choose(store: "Store", asked: AuditOptions) -> Chosen:
     machines = [one for one in known if one.kind != "human"]
     people = _people(known, humans, asked)
     others = [one for one in machines if one not in people]
-    queue = _queue(store, asked, people)
+    ai = None
     if asked.ai is not None:
         # Two annotators may be held against each other where no AI has said anything.
         candidates = known if asked.kind == "refusal" else others
         ai = _single(_named(candidates, asked.ai, "ai"), asked.ai)
-    elif queue is not None:
+    queue = _queue(store, asked, people, ai)
+    if ai is None and queue is not None:
         ai = next(one for one in known if one.id == queue.ai)
-    else:
+    elif ai is None:
         # A rule is no AI: it is audited where it is named.
         models = [one for one in others if one.kind != "reference"]
         ai = _most_in_common(store, asked.kind, models, people)
     people = [one for one in people if one != ai]
     if not people:
         raise InputError(f"{ai.name or ai.backend} is held against nobody; name --human")
-    if queue is not None and queue.ai != ai.id:
-        queue = None
     return Chosen(
         asked.kind, ai, tuple(people), queue, tuple(one for one in others if one.id != ai.id)
     )
@@ -70,6 +69,8 @@ def choose_ai(store: "Store", name: str) -> Rater:
 def _people(known: Sequence[Rater], humans: Sequence[Rater], asked: AuditOptions) -> list[Rater]:
     """Those who are named, else everybody."""
     if asked.human is not None:
+        if asked.kind == "preference":
+            known = [one for one in known if one.kind in ("human", "reference")]
         names = [name.strip() for name in asked.human.split(",") if name.strip()]
         found = [one for name in names for one in _named(known, name, "human")]
         return list(dict.fromkeys(found))
@@ -85,8 +86,11 @@ def _single(found: Sequence[Rater], name: str) -> Rater:
     return found[0]
 
 
-def _queue(store: "Store", asked: AuditOptions, people: Sequence[Rater]) -> Queue | None:
-    """The queue that was named, else the newest one that one of these people has answered."""
+def _queue(
+    store: "Store", asked: AuditOptions, people: Sequence[Rater], ai: Rater | None
+) -> Queue | None:
+    """The queue that was named, else the newest one that one of these people has answered; where
+    an AI was named, of its labels only."""
     from cai_app.store import audit_raters
 
     if asked.queue == NO_QUEUE or asked.kind != "preference":
@@ -96,10 +100,16 @@ def _queue(store: "Store", asked: AuditOptions, people: Sequence[Rater]) -> Queu
         if found is None:
             names = ", ".join(one.name for one in store.queues.all()) or "none yet"
             raise InputError(f"there is no queue {asked.queue!r}; there are: {names}")
+        if ai is not None and found.ai != ai.id:
+            raise InputError(
+                f"queue {found.name!r} was drawn from the labels of rater {found.ai}, not of "
+                f"{ai.name or ai.backend} ({ai.id}); leave --ai or --queue out"
+            )
         return found
     by = audit_raters.answered(store)
     ids = {one.id for one in people}
-    return next((one for one in store.queues.all() if by.get(one.id, set()) & ids), None)
+    own = [one for one in store.queues.all() if ai is None or one.ai == ai.id]
+    return next((one for one in own if by.get(one.id, set()) & ids), None)
 
 
 def _named(known: Sequence[Rater], name: str, option: str) -> list[Rater]:

@@ -76,7 +76,8 @@ class Line(Record):
 
 class Ending(Record):
     """What a rater is shown at the end. `same` is how often a repeated pair got the same answer,
-    of `repeats`; both rates leave ties out."""
+    of `repeats`. Ties and skips are left out of what is `compared`; a repeat counts with any
+    answer but a skip."""
 
     lines: tuple[Line, ...]
     agreed: int
@@ -140,7 +141,7 @@ class Seat:
         blind. Raises InputError where the queue shows that at its end only."""
         with self._desk.lock:
             asked = self._asked(item)
-            return self._lines(asked.comparison)[0]
+            return self._lines(asked)[0]
 
     def ending(self) -> Ending:
         """What the AI says of all that was answered. Raises InputError before the end."""
@@ -157,14 +158,16 @@ class Seat:
             median_lead_ms=progress.median_lead_ms,
         )
 
-    def _lines(self, comparison: str | None) -> list[Line]:
-        revealed = {one.comparison: one for one in self._rating.reveal(comparison)}
+    def _lines(self, asked: spotcheck.Next | None) -> list[Line]:
+        """One answered pair, the way round it was shown; of None, all of them, the first time."""
+        comparison, repeat = asked or (None, False)
+        revealed = {one.comparison: one for one in self._rating.reveal(comparison, repeat=repeat)}
         rows = [
             row
             for row in self._rating.mine()
-            if row["comparison"] in revealed and not row["repeat"]
+            if row["comparison"] in revealed and bool(row["repeat"]) == repeat
         ]
-        items = self._shown([spotcheck.Next(row["comparison"], False) for row in rows])
+        items = self._shown([spotcheck.Next(row["comparison"], repeat) for row in rows])
         lines = []
         for row, item in zip(rows, items, strict=True):
             found = revealed[row["comparison"]]

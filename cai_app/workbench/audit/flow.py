@@ -1,12 +1,12 @@
-"""What page and commands ask of an audit: the report, queues drawn, a person at one."""
+"""What page and commands ask of an audit: the report, its rows to read, queues drawn."""
 
-from cai_app.errors import InputError
-from cai_app.records import AuditOptions, AuditReport, Blind, Comparison, Queue, Rater
+from collections.abc import Sequence
+
+from cai_app.records import AuditOptions, AuditReport, Queue
 from cai_app.settings import Settings
 from cai_app.workbench.audit.inviting import Spotchecks
 from cai_app.workbench.audit.kept import Audits
-from cai_app.workbench.audit.rating import Rating
-from cai_app.workbench.audit.reading import Cell
+from cai_app.workbench.audit.reading import Cell, Example
 from cai_app.workbench.home import Home
 from cai_app.workbench.models import Opener
 
@@ -20,16 +20,28 @@ class Auditing(Home):
         self.spotchecks = Spotchecks(lambda: self.store, self._check_may_keep)
 
     def audit(self, asked: AuditOptions) -> AuditReport:
-        """An AI rater against people; see `audit.audit`."""
+        """An AI rater against people; see `Audits.audit`."""
         return self._audits.audit(self.store, asked)
 
-    def audit_page(self, asked: AuditOptions) -> str:
-        """An audit as one HTML file, as text."""
-        return self._audits.page(self.store, asked)
+    def audit_page(self, asked: AuditOptions, *, reader: str | None = None) -> str:
+        """An audit as one HTML file, as text. Pairs that it shows leave the queues of `reader`."""
+        shown = self._audits.disagreements(self.store, asked)
+        self._saw(reader, shown)
+        return self._audits.page(self.store, asked, shown)
 
-    def audit_cell(self, asked: AuditOptions, ai: str, human: str, *, limit: int) -> Cell:
-        """Answers of one cell of an audit's confusion table, to read."""
-        return self._audits.cell(self.store, asked, ai, human, limit=limit)
+    def audit_cell(
+        self, asked: AuditOptions, ai: str, human: str, *, limit: int, reader: str | None = None
+    ) -> Cell:
+        """Answers of one cell of an audit's confusion table, to read. What is shown leaves the
+        queues of `reader`."""
+        found = self._audits.cell(self.store, asked, ai, human, limit=limit)
+        self._saw(reader, found.examples)
+        return found
+
+    def _saw(self, reader: str | None, shown: Sequence[Example]) -> None:
+        if reader is not None and not self.read_only:
+            pairs = [one.comparison for one in shown if one.b is not None]
+            self.spotchecks.saw_answers(reader, pairs)
 
     def audit_questions(self, asked: AuditOptions) -> list[str]:
         """What the audited rater was asked, the most frequent question first."""
@@ -38,16 +50,3 @@ class Auditing(Home):
     def draw_queue(self, ai: str, wanted: Queue) -> Queue:
         """Draw a spot-check of what an AI rater has labelled; `wanted.ai` is filled in."""
         return self.spotchecks.draw(ai, wanted)
-
-    def rating(self, queue: str, rater: str, *, blind: Blind) -> Rating:
-        """A person at a queue, by its id or name; see `audit.Rating`."""
-        self._check_may_keep()
-        found = self.store.queues.find(queue)
-        if found is None:
-            raise InputError(f"there is no queue {queue!r}; draw one first")
-        return Rating(self.store, found, Rater(kind="human", name=rater), blind=blind)
-
-    def saw(self, rater: str, comparison: Comparison) -> None:
-        """That a person has seen an AI judge this pair: it leaves that person's queues."""
-        person = Rater(kind="human", name=rater)
-        self.store.queues.reveal(person.id, [comparison.id])

@@ -234,10 +234,17 @@ class Spotchecks:
         store, person = self._store(), Rater(kind="human", name=rater)
         responses = [Response(prompt=prompt, text=text) for text in dict.fromkeys(texts)]
         typed = [Comparison.of(one, other).id for one, other in combinations(responses, 2)]
-        known = store.queues.revealed(person.id)
-        found = {*typed, *store.queues.alike(prompt, texts)} - known.keys()
-        if found:
-            store.queues.reveal(person.id, sorted(found))
+        self._note(person, {*typed, *store.queues.alike(prompt, texts)})
+
+    def saw_answers(self, rater: str, comparisons: Sequence[str]) -> None:
+        """That a person has read what an AI says of these pairs, as `saw` has it."""
+        if comparisons:
+            found = {*self._store().queues.same_texts(comparisons)}
+            self._note(Rater(kind="human", name=rater), found)
+
+    def _note(self, person: Rater, seen: set[str]) -> None:
+        queues = self._store().queues
+        queues.reveal(person.id, sorted(seen - queues.revealed(person.id).keys()))
 
     def _queue(self, name: str) -> Queue:
         found = self._store().queues.find(name) if name else None

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from cai_app.records import AuditOptions, AuditReport
@@ -29,7 +29,8 @@ class Audits:
         self._kept: dict[str, dict[Any, Any]] = {}
 
     def audit(self, store: "Store", asked: AuditOptions) -> AuditReport:
-        """As `report.audit`; computed once for each version of labels and answers."""
+        """An AI rater against people; computed once for each version of labels and answers. Raises
+        InputError where there is nobody to compare."""
         return self._made(store, asked).report
 
     def cell(
@@ -51,11 +52,16 @@ class Audits:
             whom, chosen = self._chosen(store, asked)
             return cast(list[str], self._once("questions", (whom, most), 8, counted))
 
-    def page(self, store: "Store", asked: AuditOptions) -> str:
-        """The report as one HTML file."""
+    def disagreements(self, store: "Store", asked: AuditOptions) -> list[reading.Example]:
+        """Some answers to read on which a person and the AI differ."""
         made = self._made(store, asked)
-        shown = reading.disagreements(store, made.chosen, made.core, limit=page.SHOWN)
-        return page.page(store, made.report, shown)
+        return reading.disagreements(store, made.chosen, made.core, limit=page.SHOWN)
+
+    def page(
+        self, store: "Store", asked: AuditOptions, shown: Sequence[reading.Example] = ()
+    ) -> str:
+        """The report as one HTML file, with these answers to read."""
+        return page.page(store, self._made(store, asked).report, shown)
 
     def _made(self, store: "Store", asked: AuditOptions) -> _Made:
         """What hangs on less is kept for longer: a new width, or another way to break down, costs

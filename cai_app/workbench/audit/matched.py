@@ -57,12 +57,8 @@ class Matched(NamedTuple):
 
     @property
     def score(self) -> Floats:
-        """1 where a person agrees with the AI, 0 where not, and half where one of them has a tie;
-        of refusals, a partial one agrees with a partial one."""
-        said = agreement.hard(self.ai)
-        if self.kind == "refusal":
-            return np.asarray(1 - np.abs(self.human - said))
-        return agreement.scores(self.human, said)
+        """How far a person agrees with the AI; see `scores`."""
+        return scores(self.kind, self.human, agreement.hard(self.ai))
 
     @property
     def weights(self) -> Floats:
@@ -74,6 +70,14 @@ class Matched(NamedTuple):
     def clusters(self) -> Ints:
         """The prompt of each answer, numbered without gaps."""
         return agreement.codes(self.prompts[self.row])
+
+
+def scores(kind: AuditKind, one: Floats, other: Floats) -> Floats:
+    """1 where two raters agree, 0 where not, and half where one of them has a tie; of refusals, a
+    partial one agrees with a partial one."""
+    if kind == "refusal":
+        return np.asarray(1 - np.abs(one - other))
+    return agreement.scores(one, other)
 
 
 class Pool(NamedTuple):

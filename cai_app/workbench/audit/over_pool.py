@@ -44,9 +44,11 @@ def _figure(found: Matched, values: Floats, features: Floats, seed: int) -> Figu
 
 
 def needed(found: Matched, figures: CorrectedFigures, plain: Estimate, width: float) -> Needed:
-    """How many labels more would bring the interval down to ± width."""
+    """How many labels more would bring the interval down to ± width: at most those of all that
+    nobody has answered yet, after which nothing of the pool is left to estimate."""
     figure, n = figures.agreement, len(np.unique(found.row))
     ci: Ci | None = figure.ci if figure is not None else plain.ci
     if ci is None:
         return Needed(width=width, n=None)
-    return Needed(width=width, n=agreement.more_labels(n, width, agreement.Interval(*ci)))
+    more = agreement.more_labels(n, width, agreement.Interval(*ci))
+    return Needed(width=width, n=min(more, len(found.pool.p) - n))

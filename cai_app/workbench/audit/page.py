@@ -130,8 +130,8 @@ def _headline(found: AuditReport) -> str:
         f"{_span(found.ci)}. <em>Unweighted, you would have concluded "
         f"{_number(found.unweighted)} {_span(found.unweighted_ci)}.</em></p>",
     ]
-    if found.needed.n is not None:
-        lines.append(f"<p>{found.needed.n} labels more would give ± {found.needed.width:g}.</p>")
+    if (more := still_needed(found)) is not None:
+        lines.append(f"<p>{more}.</p>")
     if found.skips is not None and found.skips.skipped:
         skips = found.skips
         lines.append(
@@ -141,6 +141,17 @@ def _headline(found: AuditReport) -> str:
         )
     lines += [f"<p>Left out: {n} {_text(why)}.</p>" for why, n in found.left_out.items()]
     return "".join(lines)
+
+
+def still_needed(found: AuditReport) -> str | None:
+    """How much more has to be labelled for the width that was asked for; None if unknown."""
+    more, left = found.needed.n, found.pool - found.comparisons
+    if more is None:
+        return None
+    if not left:
+        return "every row of the pool is labelled"
+    every = ", all that are left," if more == left else ""
+    return f"{more} labels more{every} would give ± {found.needed.width:g}"
 
 
 def _numbers(found: AuditReport) -> str:
@@ -272,7 +283,8 @@ def _provenance(store: "Store", found: AuditReport) -> str:
     method = (
         "<p class=quiet>Intervals are 95 %. Rates: Wilson under equal chances and one comparison a "
         "prompt; else Agresti and Coull's with weights and the linearised variance between "
-        "prompts. Other numbers: a bootstrap of prompts, 1,000 draws.</p>"
+        "prompts. The order gap and the gain of being shown first: that variance with Student's t. "
+        "Other numbers: a bootstrap of prompts, 1,000 draws.</p>"
     )
     shown = _table(("", ""), ((_text(name), _text(value)) for name, value in rows.items()))
     return f"<h2>Where this comes from</h2>{shown}{method}"

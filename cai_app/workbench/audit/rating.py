@@ -184,6 +184,10 @@ class Rating:
         own = self.mine(look)
         if not own:
             return None
+        if look.closed:
+            raise InputError(
+                "this spot-check is closed; your answers stay. Ask its owner to open it again"
+            )
         last = own[-1]
         if last["comparison"] in look.seen:
             raise InputError(
@@ -203,6 +207,9 @@ class Rating:
         lead_ms: int | None = None,
     ) -> None:
         moment = datetime.now(UTC)
+        # After one pair was revealed, whatever follows is no longer blind; nor is this one if the
+        # AI's answer was seen elsewhere while the pair was on the screen.
+        knew = comparison in look.seen or self.unblinded(look)
         label = None if repeat else self._label(comparison, answer, moment)
         self.store.queues.answer(
             Answer(
@@ -211,8 +218,7 @@ class Rating:
                 rater=self.rater,
                 answer=answer,
                 swapped=self._swapped(comparison, repeat),
-                # After one pair was revealed, whatever follows is no longer blind.
-                blind="revealed" if self.unblinded(look) else self._blind,
+                blind="revealed" if knew else self._blind,
                 time=moment,
                 repeat=repeat,
                 label=label.id if label else None,
@@ -241,7 +247,7 @@ class Rating:
 
     def progress(self, look: Look | None = None) -> Progress:
         """How far this rater is."""
-        rows, _, closed = look = look or self.look()
+        rows, seen, closed = look = look or self.look()
         own = self.mine(look)
         once = {row["comparison"]: row for row in own if not row["repeat"]}
         twice = {row["comparison"]: row for row in own if row["repeat"]}
@@ -250,29 +256,30 @@ class Rating:
             for found in (once, twice)
         )
         rate, count = spotcheck.repeat_rate(first, second)
+        done = {*once, *seen}
         others = {row["comparison"] for row in rows if row["rater"] != self.rater.id}
         leads = sorted(row["lead_ms"] for row in own if row["lead_ms"] is not None)
         skipped = sum(row["answer"] == "skip" for row in once.values())
         return Progress(
             answered=len(once) - skipped,
             skipped=skipped,
-            left=0 if closed else sum(self._open(id, once, others) for id in self.order),
+            left=0 if closed else sum(self._open(id, done, others) for id in self.order),
             repeats=count,
             repeat_rate=rate,
             median_lead_ms=float(leads[len(leads) // 2]) if leads else None,
         )
 
-    def _open(self, comparison: str, mine: dict[str, Any], others: set[str]) -> bool:
+    def _open(self, comparison: str, done: Collection[str], others: Collection[str]) -> bool:
         shared = spotcheck.overlapping(self._serving, comparison)
-        return comparison not in mine and (shared or comparison not in others)
+        return comparison not in done and (shared or comparison not in others)
 
-    def reveal(self, comparison: str | None = None) -> list[Revealed]:
-        """What the AI says of an answered item, or of all at the end of the queue.
+    def reveal(self, comparison: str | None = None, *, repeat: bool = False) -> list[Revealed]:
+        """What the AI says of an answered item (or of its repeat), or of all at the queue's end.
 
         It is noted: this rater's later answers in the queue count as unblinded. Raises InputError
         where the queue reveals at its end only and is not there yet, or an item is not answered.
         """
-        rows = [row for row in self.mine() if not row["repeat"]]
+        rows = [row for row in self.mine() if bool(row["repeat"]) == repeat]
         if comparison is None or self.queue.reveal == "end":
             if self.next() is not None:
                 raise InputError("the AI's answers are shown at the end of the queue")

@@ -18,15 +18,14 @@ from cai_app.records.report import (
     SliceFigure,
 )
 from cai_app.workbench.audit.beside import beside
-from cai_app.workbench.audit.choosing import Chosen, choose
+from cai_app.workbench.audit.choosing import Chosen
 from cai_app.workbench.audit.confusion import Orientation, cells, orientation
 from cai_app.workbench.audit.matched import (
     DIMENSIONS,
     Matched,
-    match,
     names,
     narrowed,
-    pooled,
+    scores,
 )
 from cai_app.workbench.audit.over_pool import corrected, needed
 from cai_app.workbench.audit.versions import DIMENSION as VERSIONS
@@ -50,17 +49,6 @@ class Core(NamedTuple):
     confusion: tuple[CellFigure, ...]
     skips: Skips | None
     versions: tuple[SliceFigure, ...]
-
-
-def audit(store: "Store", asked: AuditOptions) -> AuditReport:
-    """An AI rater against people. Raises InputError where there is nobody to compare."""
-    from cai_app.store import audit as columns
-
-    chosen = choose(store, asked)
-    queue = chosen.queue.id if chosen.queue else None
-    pool = pooled(columns.pool(store, chosen.ai.id, queue, chosen.kind))
-    core = computed(store, asked, chosen, match(store, chosen, pool))
-    return reported(asked, chosen, core)
 
 
 def breakdown(asked: AuditOptions) -> str | None:
@@ -193,8 +181,11 @@ def _longer(found: Matched, answers: Floats) -> Estimate:
 
 
 def _alphas(found: Matched, swapped: np.typing.NDArray[np.bool_]) -> tuple[Estimate, Estimate]:
-    """Krippendorff's alpha of the people with the AI among them, and of the people alone."""
-    human = agreement.turned(found.human, swapped)
+    """Krippendorff's alpha of the people with the AI among them, and of the people alone.
+
+    Nominal, so of answers: every other chance that a label may hold would be a kind of its own.
+    """
+    human = agreement.turned(agreement.hard(found.human), swapped)
     people = agreement.alpha(found.row, human, found.weights, found.clusters)
     rows, first = np.unique(found.row, return_index=True)
     own = agreement.turned(agreement.hard(found.ai), swapped)[first]
@@ -216,7 +207,7 @@ def _between_people(found: Matched) -> Estimate:
     if not pairs:
         return Estimate(None, None, 0)
     one, other = (np.array(side) for side in zip(*pairs, strict=True))
-    score = agreement.scores(found.human[one], found.human[other])
+    score = scores(found.kind, found.human[one], found.human[other])
     return agreement.rate(score, found.weights[one], agreement.codes(found.clusters[one]))
 
 
