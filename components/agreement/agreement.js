@@ -31,7 +31,9 @@ function headline(report) {
   const whom = report.against === 'reference' ? 'the reference rule' : view.people.length > 3 ? `${view.people.length} people` : view.people.join(', ');
   const noun = report.kind === 'refusal' ? 'response' : 'comparison';
   const sampled = `${report.n.toLocaleString('en')} answers of ${whom} about ${report.comparisons.toLocaleString('en')} of ${report.pool.toLocaleString('en')} ${noun}s; drawn ${report.sampling}.`;
-  const missing = report.needed.n === null ? '' : report.needed.n === 0 ? `It is known to ± ${points(report.needed.width)} already.` : `Label ${report.needed.n.toLocaleString('en')} more for ± ${points(report.needed.width)}.`;
+  const { n: more, width } = report.needed;
+  const left = report.pool - report.comparisons;
+  const missing = more === null ? '' : !left ? 'All of them are labelled.' : more === 0 ? `It is known to ± ${points(width)} already.` : `Label ${more === left ? `all ${more.toLocaleString('en')} that are left` : `${more.toLocaleString('en')} more`} for ± ${points(width)}.`;
   return [
     node('h3', { class: 'who', text: `${view.names[0]} against ${whom}` }),
     node('p', { class: 'meta', text: sampled }),
@@ -88,7 +90,7 @@ function slices(report) {
   if (!dims.length) return null;
   if (!dims.includes(by)) by = dims.find((dim) => report.slices.filter((one) => one.by === dim).length > 1) ?? dims[0];
   const rows = report.slices.filter((one) => one.by === by);
-  const pick = dims.map((dim) => node('button', { type: 'button', class: 'btn', 'aria-pressed': String(dim === by), text: DIMENSIONS[dim] ?? dim, on: { click: () => { by = dim; draw(); } } }));
+  const pick = dims.map((dim) => node('button', { type: 'button', class: 'btn', 'aria-pressed': String(dim === by), text: DIMENSIONS[dim] ?? dim, on: { click: () => { by = dim; draw(); body.querySelector('.picks [aria-pressed="true"]')?.focus({ preventScroll: true }); } } }));
   return node('section', { class: 'slices' }, [node('h3', { text: 'Where does it agree less?' }), node('div', { class: 'picks', role: 'group', 'aria-label': 'Break down by' }, pick),
     table([[DIMENSIONS[by] ?? by], ['agreement'], ['', 'n'], ['n', 'n'], ['p', 'n']], rows.map((one) => node('tr', { class: one.few ? 'few' : '', title: one.few ? 'under 20 answers: nothing is to be read into it' : '' }, [cell([one.name]), cell([bar(one)]), cell([percent(one.agreement)], 'n'), cell([one.n.toLocaleString('en')], 'n'), cell([one.p_value === null ? '·' : one.p_value < 0.001 ? '< 0.001' : one.p_value.toFixed(3)], 'n')]))),
     node('p', { class: 'meta', text: 'Many slices at once are exploratory. p says how well chance explains the distance from the rest, Holm-adjusted for all slices of this table; grey ones have under 20 answers.' })]);

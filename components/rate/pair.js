@@ -157,14 +157,18 @@ async function pump() {
   let pause = 1000;
   while (kept.outbox.length) {
     const sent = kept.outbox[0];
+    const { who } = S;
     try {
       const turn = await ask('answer', sent);
+      // Another queue was opened meanwhile: this one's answers are sent again when it is.
+      if (S.who !== who) continue;
       crossOff();
       setText(saved, `✓ ${SHORT[sent.answer]}`);
       say('');
       pause = 1000;
       if (!kept.outbox.length) take(turn);
     } catch (error) {
+      if (S.who !== who) continue;
       if (error instanceof Told) {
         say(`Not kept: ${error.message}`, true);
         // A pair that is no longer there cannot be answered; anything else may yet be put right.
@@ -300,13 +304,17 @@ async function begin(who) {
     // What was answered before a reload goes first, so that its pair does not come again.
     if (kept.outbox.length) await pump();
     if (kept.outbox.length) { root.dataset.state = 'failed'; return; }
-    take(await ask('begin'));
+    const turn = await ask('begin');
+    // Meanwhile the sheet may have been opened on another queue, which is not this one's answer.
+    if (S.who !== who) return;
+    take(turn);
   } catch (error) {
+    if (S.who !== who) return;
     root.dataset.state = 'failed';
     setShown(work, false); setShown(legend, false);
     if (error instanceof Told) { say(error.message, true); return; }
     say('No connection. Trying again…', true);
-    setTimeout(() => begin(who), 2000);
+    setTimeout(() => { if (S.who === who && active()) begin(who); }, 2000);
     return;
   }
   setShown(legend, true);

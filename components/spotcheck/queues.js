@@ -7,6 +7,7 @@ let view = null;
 let link = null;
 let fresh = '';
 let asking = ''; // the queue that is about to be closed
+let drawn = ''; // what the server had said, as JSON
 
 const note = node('div', { class: 'note bad', role: 'alert', hidden: true });
 const list = node('div', { class: 'list' });
@@ -28,11 +29,18 @@ async function refresh() {
   const found = await ask('overview');
   if (found) draw(found);
 }
+// By the clock: nothing is taken from whoever types a name, and no error that is being read goes.
+async function follow() {
+  const said = await Promise.resolve(server.overview({})).catch(() => null);
+  if (!said?.value || JSON.stringify(said.value) === drawn) return;
+  if (![...list.querySelectorAll('input:not([readonly])')].some((one) => one.value)) draw(said.value);
+}
 
 async function invite(queue, name) {
-  const found = await ask('invite', { queue: queue.id, rater: name });
-  if (!found) return;
-  link = { ...found.link, queue: queue.id, url: `${window.location.origin}${found.link.path}` };
+  const said = await ask('invite', { queue: queue.id, rater: name });
+  if (!said) return;
+  const { link: made, ...found } = said;
+  link = { ...made, queue: queue.id, url: `${window.location.origin}${made.path}` };
   draw(found);
   root.querySelector('.once input')?.select();
 }
@@ -117,11 +125,24 @@ const EMPTY = {
   ready: ['No queue yet', 'Choose whose labels to check and press Draw: pairs are drawn by chance, each with a chance that is known and kept.'],
 };
 
+// What has the keyboard is drawn anew, so its successor takes it: the same words in the same queue.
+const called = (one) => one.getAttribute('aria-label') ?? one.textContent;
+function focused() {
+  const one = list.contains(document.activeElement) ? document.activeElement : null;
+  const queue = one?.closest('.queue')?.dataset.queue;
+  return () => one && [...list.querySelectorAll(`.queue[data-queue="${queue}"] :is(button, input)`)].find((two) => called(two) === called(one))?.focus({ preventScroll: true });
+}
+
 function draw(found) {
+  const refocus = focused();
+  redraw(found);
+  refocus();
+}
+
+function redraw(found) {
   view = found;
+  drawn = JSON.stringify(found);
   root.dataset.ready = 'true';
-  const typing = root.contains(document.activeElement) && document.activeElement.matches('input:not([readonly])');
-  if (typing && document.activeElement.value && !link) return;
   if (!view.queues.length) {
     const [heading, text] = EMPTY[view.state] ?? EMPTY.ready;
     list.replaceChildren(node('div', { class: 'empty' }, [node('h3', { text: heading }), node('p', { text }), ...(view.state === 'unlabelled' ? [demoButton(() => trigger('shown', {}))] : [])]));
@@ -139,4 +160,4 @@ trigger('shown', {});
 window.addEventListener('cw-rated', refresh);
 window.addEventListener('cw-agree', (event) => trigger('agree', { queue: event.detail }));
 // While somebody looks, others may be rating.
-setInterval(() => { if (root.offsetParent && !document.hidden && !document.querySelector('dialog[open]')) refresh(); }, 5000);
+setInterval(() => { if (root.offsetParent && !document.hidden && !document.querySelector('dialog[open]')) follow(); }, 5000);
