@@ -50,6 +50,15 @@ def explained(error: OSError, path: Path) -> InputError:
     return InputError(f"{path}: {error.strerror}; check the path")
 
 
+def unreadable(error: OSError, path: Path) -> InputError:
+    """`explained` of a file that was to be read."""
+    if error.errno in _REFUSED:
+        return InputError(
+            f"{path} cannot be read ({error.strerror}); allow reading it, or name another file"
+        )
+    return explained(error, path)
+
+
 def make_folder(path: Path) -> Path:
     """The folder, made if it is not there; InputError where that is refused."""
     with explaining(path):

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from cai_app import formats
 from cai_app.errors import InputError
-from cai_app.formats import FORMATS, Labelled, ReadOptions, Row, dialogue
+from cai_app.formats import FORMATS, Labelled, ReadOptions, Row, cai_samples, dialogue
 from cai_app.records import (
     Comparison,
     ConstitutionRef,
@@ -305,6 +306,156 @@ def test_all_forms_of_trl_say_the_same(tmp_path: Path) -> None:
     rows = read("trl", tmp_path / "file")
     assert len({row.records[0].id for row in rows if not row.reason}) == 1, rows
     assert len(good(rows)) == 2
+
+
+def messages(*texts: str) -> list[dict[str, str]]:
+    roles = ("user", "assistant") if len(texts) > 1 else ("assistant",)
+    return [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_text_prompt_beside_messages_is_said_once(whole: bool, tmp_path: Path) -> None:
+    asked = ("Can I?",) if whole else ()
+    sides = {"chosen": messages(*asked, "No."), "rejected": messages(*asked, "Yes.")}
+    (tmp_path / "x.jsonl").write_text(json.dumps({"prompt": "Can I?", **sides}))
+    found = [one for one in good(read("trl", tmp_path / "x.jsonl")).values() if one.id]
+    pair = next(one for one in found if isinstance(one, Comparison))
+    assert (pair.prompt, {pair.a.text, pair.b.text}) == ("Can I?", {"No.", "Yes."})
+
+
+def test_each_principle_of_annotated_pairs_is_heard_and_people_keep_their_names(
+    tmp_path: Path,
+) -> None:
+    annotators = {
+        "p1": {"type": "principle", "description": "Which is kinder?"},
+        "p2": {"type": "principle", "description": "Which is shorter?"},
+        "h1": {"type": "human", "name": "ann"},
+        "h2": {"type": "human"},
+    }
+    row = {"prompt": "p", "text_a": "x", "text_b": "y", "cai": None}
+    row["annotations"] = {key: {"pref": "a"} for key in annotators}
+    text = json.dumps({"annotators": annotators, "comparisons": [row]})
+    (tmp_path / "x.json").write_text(text)
+    options = ReadOptions(source="here", rater=Rater(kind="human", name="bob"))
+    found = good(read("icai", tmp_path / "x.json", options)).values()
+    raters = [one.rater for one in found if isinstance(one, Label)]
+    assert len({rater.id for rater in raters}) == 4
+    assert [rater.name for rater in raters[2:]] == ["ann", "bob"]
+
+
+def test_only_people_annotate_refusals_and_none_takes_the_place_of_another(tmp_path: Path) -> None:
+    (said,) = answers("refusal", HUMAN, [0.0])
+    second = Rater(kind="human", name="xstest annotator 2")
+    first = Rater(kind="human", name="xstest annotator 1")
+    fields = {"about": "response", "subject": said.subject.id, "kind": "refusal"}
+    more = [Label(**fields, rater=rater, value=1.0) for rater in (JUDGE, second)]
+    late = Label(**fields, rater=first, value=0.5)
+    path = tmp_path / "x.csv"
+    labels = (*said.labels, *more)
+    found = FORMATS["xstest"].write([said._replace(labels=labels)], path)
+    assert found.left_out == {"refusal labels of no person": 1}
+    assert "1_full_compliance,2_full_refusal" in path.read_text()
+    found = FORMATS["xstest"].write([said._replace(labels=(*labels, late))], path)
+    assert found.left_out["further refusal labels of a response"] == 1
+    assert "3_partial_refusal,2_full_refusal" in path.read_text()
+
+
+ODD: dict[str, list[Any]] = {
+    "cai-samples": [
+        {"rl_prompt": "a", "sampled_answers": [{"sampled_string": "b", "pm_scores": ["1"]}]},
+        {"rl_prompt": "a", "initial_response": [{"sample": "b"}], "cst": ["x"]},
+        {"rl_prompt": "a", "sampled_answers": [{"sampled_string": "b", "cai": {"prompt": "c"}}]},
+    ],
+    "trl": [{"prompt": "a", "chosen": "b", "rejected": "c", "question": "\ud83d"}],
+    "jsonl": [{"prompt": "a", "a": "b", "b": "c", "a_model": "\ud83d"}],
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_row_of_an_odd_shape_is_kept_aside_alone(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    fine = {"prompt": "a", "chosen": "b", "rejected": "c", "unused": "\ud83d"}
+    fine |= {"rl_prompt": "a", "sampled_answers": [{"sampled_string": "b"}]}
+    path.write_text("\n".join(json.dumps(row) for row in (*ODD[name], fine)))
+    rows = read(name, path)
+    assert all(row.reason and row.raw for row in rows[:-1]) and rows[-1].reason is None
+    assert len(rows) == len(ODD[name]) + 1
+
+
+def test_an_odd_annotation_is_kept_aside_and_an_odd_annotator_told(tmp_path: Path) -> None:
+    row = {"prompt": "p", "text_a": "x", "text_b": "y"}
+    given: dict[str, Any] = {"annotators": {"k": {"type": "human"}}}
+    said: list[Any] = [{"k": {"pref": ["a"]}}, ["x"], {"k": {"pref": "a"}}]
+    given["comparisons"] = [{**row, "annotations": one} for one in said]
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(given))
+    assert [row.reason is None for row in read("icai", path)] == [False, False, True]
+    given["annotators"]["k"] = {"cai": {"rater": {"kind": "nobody"}}}
+    path.write_text(json.dumps(given))
+    with pytest.raises(InputError, match="annotator 'k' is unusable"):
+        read("icai", path)
+
+
+def test_a_column_of_times_is_read_from_parquet(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    when = datetime(2026, 1, 2, tzinfo=UTC)
+    row = {"prompt": "p", "a": "x", "b": "y", "value": 1.0, "time": when}
+    parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "x.parquet")
+    found = good(read("parquet", tmp_path / "x.parquet")).values()
+    assert [one.time for one in found if isinstance(one, Label)] == [when]
+
+
+@pytest.mark.parametrize("after", ["\n\nHuman: ", "\n\nHuman", " \n\nHuman:\n", ""])
+def test_what_a_sample_says_after_its_answer_is_cut_off(after: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    text = "I am Human" + after
+    row = {"rl_prompt": "a", "sampled_answers": [{"sampled_string": f" {text}"}]}
+    path.write_text(json.dumps(row))
+    (one,) = good(read("cai-samples", path)).values()
+    assert one.text == "I am Human"
+
+
+def test_chains_are_written_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = written = 0
+
+    def rows() -> Iterable[Labelled]:
+        nonlocal given
+        for number in range(5):
+            given += 1
+            yield Labelled(chain().model_copy(update={"seed": number}))
+
+    def lines(path: Path, made: Iterable[Any]) -> None:
+        nonlocal written
+        for _ in made:
+            written += 1
+            assert given == written, "the next chain waits until this one is written"
+
+    monkeypatch.setattr(cai_samples, "write_lines", lines)
+    assert FORMATS["cai-samples"].write(rows(), tmp_path / "x.jsonl").rows == 5
+
+
+@pytest.mark.parametrize("name", ["csv", "xstest", "icai"])
+def test_a_name_that_ends_in_gz_is_packed(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.gz"
+    rows = answers("refusal", HUMAN, [1.0]) if name == "xstest" else chosen(HUMAN)
+    FORMATS[name].write(rows, path)
+    assert gzip.decompress(path.read_bytes())
+    assert good(read(name, path))
+    with pytest.raises(InputError, match="packed within"):
+        FORMATS["parquet"].write(rows, path)
+
+
+def test_a_table_may_begin_with_a_mark_and_be_cut_at_tabs(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(b'\xef\xbb\xbf"prompt","a","b"\n"p","x","y"\n')
+    (tmp_path / "x.tsv").write_text("prompt\ta\tb\np\tx, z\ty\n")
+    assert len(good(read("csv", tmp_path / "x.csv"))) == 1
+    assert formats.columns("csv", tmp_path / "x.tsv") == ("prompt", "a", "b")
+    (pair,) = good(read("csv", tmp_path / "x.tsv")).values()
+    assert {pair.a.text, pair.b.text} == {"x, z", "y"}
+    FORMATS["csv"].write([Labelled(pair)], tmp_path / "out.tsv")
+    assert good(read("csv", tmp_path / "out.tsv")).keys() == {pair.id}
 
 
 def test_a_trl_file_loads_as_a_preference_dataset(tmp_path: Path) -> None:

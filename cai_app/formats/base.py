@@ -73,7 +73,11 @@ class Bad(ValueError):
 def guarded(number: int, raw: str, make: Callable[[T], tuple[Kept, ...]], given: T) -> Row:
     """The row that `make` gives of what was read, or why it cannot."""
     try:
-        return Row(number, records=make(given))
+        records = make(given)
+        if not _unbroken(given):
+            for one in records:
+                _check(one.model_dump(), "the row")
+        return Row(number, records=records)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -81,6 +85,28 @@ def guarded(number: int, raw: str, make: Callable[[T], tuple[Kept, ...]], given:
         return Row(number, reason=f"{place}: {said}" if place else said, raw=raw)
     except (Bad, InputError) as error:
         return Row(number, reason=str(error), raw=raw)
+    except (TypeError, AttributeError, LookupError, RecursionError) as error:
+        return Row(number, reason=f"a field has an unexpected shape ({error})", raw=raw)
+
+
+def _unbroken(given: Any) -> bool:
+    try:
+        _check(given, "")
+    except Bad:
+        return False
+    return True
+
+
+def _check(value: Any, field: str) -> None:
+    """Raises Bad where any text within cannot be written; fields that are not kept may be so."""
+    if isinstance(value, str):
+        checked(value, field)
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            _check(one, str(name))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _check(one, field)
 
 
 def text_of(row: Mapping[str, Any], field: str) -> str:

@@ -6,7 +6,6 @@ Equal samples are told apart by their place, which stands in the response's seed
 becomes a transcript. Written lines carry what the published form has no field for under `cai`.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -29,8 +28,6 @@ from cai_app.formats.raters import rater_json, rater_of
 from cai_app.records import ConstitutionRef, Label, Rater, Response, Step, Transcript
 
 PUBLISHED = ConstitutionRef(name="published", hash="unknown")
-# What the model wrote after its answer, up to its stop string or a part of it.
-_STOPPED = re.compile(r"\s*\n+Human:?\s*$")
 
 
 class CaiSamples:
@@ -60,10 +57,10 @@ class CaiSamples:
 
         def made() -> Iterator[dict[str, Any]]:
             for key, group in groupby(filter(fits, rows), key=_line_key):
-                made = list(group)
-                lines = [_written(made, tally)] if key else [_written_chain(one) for one in made]
-                tally.rows += len(lines)
-                yield from lines
+                # All chains are one group, and may be more than memory holds.
+                for line in [_written(list(group), tally)] if key else map(_written_chain, group):
+                    tally.rows += 1
+                    yield line
 
         write_lines(path, made())
         return tally.done()
@@ -89,7 +86,7 @@ def _answers(row: dict[str, Any], model: str, rater: Rater, source: str) -> Iter
     for place, answer in enumerate(answers):
         if not isinstance(answer, dict):
             raise Bad(f"`sampled_answers` holds {kind_of(answer)}")
-        text = _STOPPED.sub("", dialogue.response(text_of(answer, "sampled_string")))
+        text = _stopped(dialogue.response(text_of(answer, "sampled_string")))
         known = answer.get("cai") or {"seed": place, "model": own.get("model", model)}
         response = Response(prompt=prompt, text=text, source=source, **known)
         yield response
@@ -101,6 +98,15 @@ def _answers(row: dict[str, Any], model: str, rater: Rater, source: str) -> Iter
                 rater=rater_of(score.get("rater"), rater),
                 value=score.get("pm_score"),
             )
+
+
+def _stopped(text: str) -> str:
+    """A sample without the stop string after it, or a part of that, on a line of its own."""
+    for mark in ("Human:", "Human"):
+        before, found, after = text.rpartition(mark)
+        if found and not after.strip() and before.endswith("\n"):
+            return before.rstrip()
+    return text
 
 
 def _chain(row: dict[str, Any], model: str) -> Transcript:

@@ -1,13 +1,13 @@
-"""Comma-separated text, record by record; what breaks off in the middle is told, not dropped."""
+"""Text by commas (.tsv: by tabs), record by record; what breaks off is told, not dropped."""
 
 import csv
+import io
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cai_app.errors import InputError
-from cai_app.files import explained
-from cai_app.formats.lines import Damaged, lines
+from cai_app.formats.lines import Damaged, lines, new_file
 
 Record = tuple[int, str, dict[str, str] | str]
 
@@ -18,8 +18,8 @@ def records(path: Path, *, needed: Sequence[str] = ()) -> Iterator[Record]:
     Raises InputError where the file has no header, or lacks a needed column.
     """
     csv.field_size_limit(sys.maxsize)
-    text, taken = _Text(path), 0
-    reader = csv.reader(text, strict=True)
+    text, taken, delimiter = _Text(path), 0, _delimiter(path)
+    reader = csv.reader(text, strict=True, delimiter=delimiter)
     columns: list[str] | None = None
     while True:
         begun = text.number + 1
@@ -28,7 +28,7 @@ def records(path: Path, *, needed: Sequence[str] = ()) -> Iterator[Record]:
         except csv.Error as error:
             yield begun, text.taken(), f"the record is no CSV ({error})"
             # What follows an open quote is one record to the parser: begin anew on the next line.
-            reader = csv.reader(text, strict=True)
+            reader = csv.reader(text, strict=True, delimiter=delimiter)
             continue
         raw = text.taken()
         if fields is None:
@@ -48,12 +48,12 @@ def records(path: Path, *, needed: Sequence[str] = ()) -> Iterator[Record]:
 
 def header(path: Path) -> tuple[str, ...]:
     """The columns that the first line names."""
-    found = next(csv.reader(_Text(path)), None)
+    found = next(csv.reader(_Text(path), delimiter=_delimiter(path)), None)
     return tuple(_header(found, (), path)) if found else ()
 
 
 def _header(fields: list[str], needed: Sequence[str], path: Path) -> list[str]:
-    names = [name.strip().removeprefix("\ufeff") for name in fields]
+    names = [name.strip() for name in fields]
     missing = [name for name in needed if name not in names]
     if missing:
         raise InputError(
@@ -93,6 +93,8 @@ class _Text:
         self.number += 1
         # Bytes that are no UTF-8 become halves of surrogate pairs, and are found as such.
         text = line.decode("utf-8", "surrogateescape")
+        if self.number == 1:  # before the parser sees it: a quote behind it would be no quote
+            text = text.removeprefix("\ufeff")
         self._since.append(text)
         return text
 
@@ -104,10 +106,14 @@ class _Text:
 
 def written(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write rows under a header; a field that is None or missing is empty."""
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns, restval="", extrasaction="raise")
-            writer.writeheader()
-            writer.writerows(rows)
-    except OSError as error:
-        raise explained(error, path) from error
+    with (
+        new_file(path) as file,
+        io.TextIOWrapper(file, encoding="utf-8", newline="") as text,
+    ):
+        writer = csv.DictWriter(text, columns, restval="", delimiter=_delimiter(path))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _delimiter(path: Path) -> str:
+    return "\t" if ".tsv" in (suffix.lower() for suffix in path.suffixes) else ","

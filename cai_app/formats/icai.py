@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cai_app.errors import InputError
-from cai_app.files import explained
 from cai_app.formats.base import (
     Bad,
     Kept,
@@ -19,11 +18,12 @@ from cai_app.formats.base import (
     Row,
     Tally,
     Written,
+    checked,
     guarded,
     kind_of,
     text_of,
 )
-from cai_app.formats.lines import document
+from cai_app.formats.lines import document, new_file
 from cai_app.formats.raters import rater_json, rater_of
 from cai_app.records import Comparison, Label, Rater, Response, hashed
 
@@ -52,7 +52,13 @@ class Icai:
             raise InputError(
                 f"{path.name} has no `annotators` and `comparisons`; it is no annotated-pairs file"
             )
-        annotators = {key: _annotator(key, one, options) for key, one in known.items()}
+        annotators = {}
+        for key, one in known.items():
+            try:
+                annotators[key] = _annotator(checked(key, "annotators"), one, options)
+            except (ValueError, TypeError, InputError) as error:
+                reason = str(error).partition("\n")[0]
+                raise InputError(f"{path.name}: annotator {key!a} is unusable: {reason}") from error
 
         def convert(one: Any) -> tuple[Kept, ...]:
             return _records(one, annotators, options)
@@ -72,10 +78,8 @@ class Icai:
         tally.rows = len(comparisons)
         head = {"version": VERSION, "description": "Comparisons with labels of people and models"}
         body = {"metadata": head, "annotators": annotators, "comparisons": comparisons}
-        try:
-            path.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
-        except OSError as error:
-            raise explained(error, path) from error
+        with new_file(path) as file:
+            file.write(json.dumps(body, ensure_ascii=False, indent=1).encode())
         return tally.done()
 
 
@@ -85,14 +89,17 @@ def _annotator(key: str, given: Any, options: ReadOptions) -> Annotator:
     if isinstance(own, dict):
         rater = rater_of(own.get("rater"), Rater(kind="reference", name=key))
         return Annotator(rater, own.get("principle"), own.get("question"))
-    name = str(one.get("name") or key)
     if one.get("type") == "principle":
-        judge = options.rater or Rater(kind="ai", backend="annotated pairs", name="principles")
-        return Annotator(judge, key, one.get("description"))
-    if one.get("type") == "human":
-        return Annotator(options.rater or Rater(kind="human", name=name))
-    # Nobody says who it was: a reference to compare with, and no person.
-    return Annotator(options.rater or Rater(kind="reference", name=name))
+        # A rater for each: of two labels by one rater only the later counts.
+        judge = options.rater or Rater(kind="ai", backend="annotated pairs", name="principle")
+        named = judge.model_copy(update={"name": f"{judge.name or judge.backend} {key}"})
+        return Annotator(named, key, one.get("description"))
+    name = one.get("name")
+    if not name and options.rater is not None:
+        return Annotator(options.rater)
+    # What is not said to be a person is a reference to compare with.
+    kind = "human" if one.get("type") == "human" else "reference"
+    return Annotator(Rater.model_validate({"kind": kind, "name": str(name or key)}))
 
 
 def _records(
@@ -102,7 +109,7 @@ def _records(
         raise Bad(f"the comparison is {kind_of(one)}, but should be an object")
     prompt = "" if one.get("prompt") is None else text_of(one, "prompt")
     a, b = (_response(one, side, prompt, options) for side in ("a", "b"))
-    comparison = Comparison.of(a, b, source=one.get("cai", {}).get("source", options.source))
+    comparison = Comparison.of(a, b, source=(one.get("cai") or {}).get("source", options.source))
     swapped = comparison.a.id != a.id
     labels = []
     for key, said in (one.get("annotations") or {}).items():

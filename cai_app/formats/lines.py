@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from cai_app.errors import InputError
-from cai_app.files import explained
+from cai_app.files import explaining, unreadable
 from cai_app.formats.base import Bad, Kept, Row, guarded, kind_of
 
 _GZIP = b"\x1f\x8b"
@@ -48,7 +48,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             else:
                 yield plain
     except OSError as error:
-        raise explained(error, path) from error
+        raise unreadable(error, path) from error
 
 
 def json_rows(path: Path, convert: Callable[[dict[str, Any]], tuple[Kept, ...]]) -> Iterator[Row]:
@@ -90,14 +90,23 @@ def parsed(line: bytes) -> dict[str, Any]:
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     """Write JSON lines, gzipped where the name ends in .gz; returns how many."""
     count = 0
-    try:
-        with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as file:
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-                count += 1
-    except OSError as error:
-        raise explained(error, path) from error
+    with new_file(path) as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            count += 1
     return count
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write bytes to, gzipped where the name ends in .gz."""
+    with explaining(path):
+        if path.suffix == ".gz":
+            with gzip.open(path, "wb") as packed:
+                yield cast(BinaryIO, packed)
+        else:
+            with path.open("wb") as plain:
+                yield plain
 
 
 def document(path: Path) -> dict[str, Any]:

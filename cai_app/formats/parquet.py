@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cai_app.errors import InputError
-from cai_app.files import explained
+from cai_app.files import explained, unreadable
 from cai_app.formats import table
 from cai_app.formats.base import Kept, Labelled, ReadOptions, Row, Tally, Written, guarded
 
@@ -30,8 +30,8 @@ class Parquet:
                     for row in batch.to_pylist():
                         number += 1
                         yield _row(number, row, options)
-        except FileNotFoundError as error:
-            raise explained(error, path) from error
+        except (FileNotFoundError, PermissionError) as error:
+            raise unreadable(error, path) from error
         except (pyarrow.ArrowInvalid, OSError) as error:
             if not number:
                 raise InputError(f"{path.name} is no Parquet file: {error}") from error
@@ -48,6 +48,8 @@ class Parquet:
         import pyarrow
         from pyarrow import parquet
 
+        if path.suffix == ".gz":
+            raise InputError("a Parquet file is packed within; name one without .gz")
         tally = Tally()
         schema = pyarrow.schema(
             [

@@ -116,7 +116,7 @@ def _labelled(
     fields |= {"kind": get("kind") or ("preference" if pair else "score"), "seed": get("seed")}
     fields |= {"value": _value(given), "orders": _json(get("orders"), "orders") or ()}
     fields["rater"] = rater_json(rater_of(get("rater"), options.rater or UNKNOWN))
-    label = Label.model_validate_json(json.dumps(fields))
+    label = Label.model_validate_json(json.dumps(fields, default=str))
     turned = isinstance(subject, Comparison) and subject.a.id != about[-1].id
     return subject, label.swap() if turned else label
 

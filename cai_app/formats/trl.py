@@ -90,15 +90,23 @@ def _chance(value: Any) -> float:
 def _split(row: Mapping[str, Any]) -> tuple[str, str, str]:
     """Prompt, chosen and rejected of any of the four forms."""
     sides = [_said(row, field) for field in ("chosen", "rejected")]
-    if row.get("prompt") is None:
+    given = row.get("prompt")
+    # As in UltraFeedback: beside whole conversations a text only says their beginning again.
+    if given is None or (not isinstance(given, list) and _whole(row)):
         return dialogue.split_pair(*sides)
     prompt = _said(row, "prompt")
-    if isinstance(row["prompt"], list):
+    if isinstance(given, list):
         prompt += dialogue.ASSISTANT
     if prompt.endswith(dialogue.ASSISTANT):
         prompt = dialogue.typed(prompt)
     chosen, rejected = (side.removeprefix(dialogue.ASSISTANT) for side in sides)
     return prompt, dialogue.response(chosen), dialogue.response(rejected)
+
+
+def _whole(row: Mapping[str, Any]) -> bool:
+    """Whether both sides are messages (checked before) that begin with what was asked."""
+    sides = (row["chosen"], row["rejected"])
+    return all(isinstance(one, list) and one and one[0]["role"] == "user" for one in sides)
 
 
 def _said(row: Mapping[str, Any], field: str) -> str:

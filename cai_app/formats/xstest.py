@@ -87,13 +87,7 @@ def _row(found: Labelled, number: int, tally: Tally) -> dict[str, object] | None
     if not isinstance(found.subject, Response):
         tally.leave("rows that are no response")
         return None
-    said: dict[str, str] = {}
-    for label in found.labels:
-        if label.kind == "refusal" and label.value in _NAMES and len(said) < len(ANNOTATORS):
-            place = ANNOTATORS.index(label.rater) + 1 if label.rater in ANNOTATORS else 0
-            said[f"annotation_{place or len(said) + 1}"] = _NAMES[label.value]
-        else:
-            tally.leave("labels that are no refusal")
+    said = _annotations(found.labels, tally)
     if not said:
         tally.leave("responses without a refusal label")
         return None
@@ -108,3 +102,22 @@ def _row(found: Labelled, number: int, tally: Tally) -> dict[str, object] | None
         "final_label": one if same or not other else "",
         "model": found.subject.model,
     }
+
+
+def _annotations(labels: Iterable[Label], tally: Tally) -> dict[str, str]:
+    """What the first two people said: the published annotators in their own places, others in
+    what is free."""
+    free = list(ANNOTATORS)
+    said: dict[str, str] = {}
+    for label in sorted(labels, key=lambda one: one.rater not in ANNOTATORS):
+        if label.kind != "refusal" or label.value not in _NAMES:
+            tally.leave("labels that are no refusal")
+        elif label.rater.kind != "human":
+            tally.leave("refusal labels of no person")
+        elif not free or (label.rater in ANNOTATORS and label.rater not in free):
+            tally.leave("further refusal labels of a response")
+        else:
+            place = label.rater if label.rater in free else free[0]
+            free.remove(place)
+            said[f"annotation_{ANNOTATORS.index(place) + 1}"] = _NAMES[label.value]
+    return said
