@@ -301,6 +301,29 @@ def test_answers_after_a_peek_are_unblinded_and_stay_out_of_the_headline(
         bench.close()
 
 
+def test_a_peek_after_a_repeat_shows_the_repeat_s_own_answer_and_sides(
+    settings: Settings,
+) -> None:
+    bench = filled(settings, 30, reveal="item", repeats=0.5)
+    try:
+        one, sides = seat(bench), {}
+        turn = one.open()
+        while turn.now and turn.now.prompt not in sides:
+            sides[turn.now.prompt] = turn.now.first
+            turn = one.answer(turn.now.item, "a")
+        again = turn.now
+        assert again is not None and again.first != sides[again.prompt], "the other way round"
+        one.answer(again.item, "a")
+        line = one.peek(again.item)
+        assert (line.item, line.first, line.answer) == (again.item, again.first, "a")
+        # The AI prefers the stored a, wherever it stands.
+        a = next(p for p in map(pair, range(30)) if p.prompt == again.prompt).a.text
+        assert line.ai == pytest.approx(P if line.first == a else 1 - P)
+        assert line.agrees == (line.ai > 0.5)
+    finally:
+        bench.close()
+
+
 def test_labels_say_what_kept_the_ai_s_answer_from_the_rater(bench: Workbench) -> None:
     def blind(name: str) -> str:
         query = "SELECT blind FROM answers a JOIN raters r ON r.id = a.rater WHERE r.name = "

@@ -244,7 +244,8 @@ class Spotchecks:
 
     def _note(self, person: Rater, seen: set[str]) -> None:
         queues = self._store().queues
-        queues.reveal(person.id, sorted(seen - queues.revealed(person.id).keys()))
+        if fresh := seen - queues.revealed(person.id).keys():
+            queues.reveal(person.id, sorted(fresh))
 
     def _queue(self, name: str) -> Queue:
         found = self._store().queues.find(name) if name else None
