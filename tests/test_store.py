@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cai_app import constitution
-from cai_app.errors import InputError, StoreError
+from cai_app.errors import StoreError
 from cai_app.records import (
     Comparison,
     ConstitutionRef,
@@ -24,7 +24,6 @@ from cai_app.store import (
     Edge,
     LabelFilter,
     ResponseFilter,
-    Selection,
     Store,
     TranscriptFilter,
 )
@@ -240,30 +239,32 @@ def test_many_threads_read_and_write_at_once(store: Store) -> None:
     assert store.sql("SELECT count(DISTINCT seq) FROM responses").rows == ((12,),)
 
 
-def test_the_same_rows_give_a_snapshot_with_the_same_hash(store: Store) -> None:
-    exchange = store.db.home / "exchange"
-    compared = [pair(number) for number in range(5)]
-    store.comparisons.add(compared)
-    store.labels.add([label(one, 0.3) for one in compared])
-    first = store.snapshot(Selection(noun="comparisons"), exchange / "one.parquet")
-    again = store.snapshot(Selection(noun="comparisons"), exchange / "two.parquet")
-    assert first.rows == 5 and first.sha256 == again.sha256
-    wanted = Selection(noun="labels", filter=LabelFilter(scored=False))
-    assert store.snapshot(wanted, exchange / "none.parquet").rows == 0
-    wanted = Selection(noun="comparisons", search="prompt 3", limit=1)
-    store.snapshot(wanted, exchange / "three.parquet")
-    read = store.sql(f"SELECT prompt, a_text, b_text, a FROM '{exchange}/three.parquet'").rows
-    assert read == (("prompt 3", pair(3).a.text, pair(3).b.text, pair(3).a.id),)
+def test_whoever_reads_does_not_wait_for_a_writer(store: Store) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with store.db.cursor() as cursor, store.db.transaction(cursor):
+            begun.set()
+            go.wait(30)
+
+    writer = threading.Thread(target=write)
+    reader = threading.Thread(target=store.responses.count)
+    writer.start()
+    assert begun.wait(30)
+    reader.start()
+    reader.join(10)
+    waited = reader.is_alive()
+    go.set()
+    writer.join()
+    reader.join()
+    assert not waited
 
 
-def test_a_snapshot_goes_to_runs_or_exchange_and_its_filter_must_fit(
-    store: Store, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match="write it there"):
-        store.snapshot(Selection(noun="labels"), tmp_path / "x.parquet")
-    wanted = Selection(noun="labels", filter=ComparisonFilter(source="s"))
-    with pytest.raises(InputError, match="does not filter labels"):
-        store.snapshot(wanted, store.db.home / "exchange" / "x.parquet")
+def test_what_a_filter_offers_is_new_after_any_write(store: Store) -> None:
+    store.comparisons.add([pair(1)])
+    assert store.facets.of("comparisons")["rater_kind"] == ()
+    store.labels.add([label(pair(1), 0.3)])
+    assert store.facets.of("comparisons")["rater_kind"] == ("ai",)
 
 
 def test_a_backup_is_a_whole_store_and_can_be_put_back(store: Store, tmp_path: Path) -> None:
@@ -290,7 +291,9 @@ def test_constitutions_are_indexed_by_hash(store: Store, settings: Settings) -> 
 
 def test_edges_lead_to_parents_and_children(store: Store) -> None:
     edge = Edge(child="run-1", parent="harmless@1", relation="under")
-    store.lineage.add([edge, edge, Edge(child="run-2", parent="run-1", relation="read")])
+    other = Edge(child="run-2", parent="run-1", relation="read")
+    with store.db.cursor() as cursor, store.db.transaction(cursor):
+        store.lineage.insert(cursor, [edge, edge, other])
     assert store.lineage.parents("run-1") == [edge]
     assert [found.child for found in store.lineage.children("run-1")] == ["run-2"]
 

@@ -88,7 +88,18 @@ def test_every_kind_of_row_comes_in(store: Store) -> None:
     assert not found.torn and found.kind == "generate"
     tables = (store.responses, store.comparisons, store.transcripts, store.labels)
     assert [table.count() for table in tables] == [4, 2, 1, 1]
-    assert store.runs.all() == [found]
+    assert store.runs.get([found.id]) == {found.id: found}
+
+
+def test_a_run_that_is_being_deleted_stays_out(store: Store) -> None:
+    finished(store.db.home, pair(1), name=f".{RUN}")
+    assert ingest_finished(store.db.home, store) == []
+
+
+def test_a_config_that_cannot_be_read_keeps_no_row_out(store: Store) -> None:
+    (finished(store.db.home, pair(1)) / "config.yaml").write_bytes(b"kind: \xff")
+    (found,) = ingest_finished(store.db.home, store)
+    assert (found.new, found.config) == (1, None)
 
 
 def test_a_run_comes_in_once(store: Store) -> None:

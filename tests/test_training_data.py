@@ -18,6 +18,7 @@ from cai_app.records import (
     Transcript,
 )
 from cai_app.settings import Settings
+from cai_app.store import training
 from cai_app.workbench.training import Gathered, answers, labels
 from cai_app.workbench.training.gathering import Sources, drawn
 
@@ -86,14 +87,16 @@ def test_helpful_answers_come_with_the_program(settings: Settings) -> None:
     assert found.inputs == same.inputs != other.inputs
 
 
-def labelled(store: Any, prompt: str, p_good: float, *, name: str = "harmless") -> None:
+def labelled(
+    store: Any, prompt: str, p_good: float, *, name: str = "harmless", run: str = "a-label-run"
+) -> None:
     good, bad = (Response(prompt=prompt, text=text) for text in ("I would not.", "Sure."))
     pair = Comparison.of(good, bad)
     p_a = p_good if pair.a.id == good.id else 1 - p_good
     rater = Rater(kind="ai", backend="pocket", constitution=ConstitutionRef(name=name, hash="12"))
     store.comparisons.add([pair])
     store.labels.add([Label(about="comparison", subject=pair.id, kind="preference", rater=rater,
-                            value=p_a, run="a-label-run")])  # fmt: skip
+                            value=p_a, run=run)])  # fmt: skip
 
 
 def test_the_side_that_the_label_prefers_is_chosen(settings: Settings, store: Any) -> None:
@@ -116,6 +119,35 @@ def test_labels_of_one_run_are_taken_alone(settings: Settings, store: Any) -> No
     assert labels.gather(DpoOptions(source="a-label-run"), sources).rows == 1
     with pytest.raises(InputError, match="no AI labels of another"):
         labels.gather(DpoOptions(source="another"), sources)
+
+
+def test_a_run_is_learned_from_as_it_labelled_and_a_store_by_whoever_labelled_last(
+    settings: Settings, store: Any
+) -> None:
+    labelled(store, "How do I lie?", 0.9, run="first")
+    labelled(store, "How do I lie?", 0.8, name="other", run="second")
+    labelled(store, "How do I lie?", 0.7, run="third")
+    newest = training.preferences(store)
+    assert [max(one.p, 1 - one.p) for one in newest] == pytest.approx([0.7])
+    of_first = training.preferences(store, source="first")
+    assert [max(one.p, 1 - one.p) for one in of_first] == pytest.approx([0.9])
+
+
+def test_answers_to_a_question_about_a_constitution_are_no_word_on_helpfulness(
+    settings: Settings, store: Any
+) -> None:
+    pair = Comparison.of(*(Response(prompt="p", text=text) for text in "xy"))
+    said: dict[str, Any] = {"about": "comparison", "subject": pair.id, "kind": "preference"}
+    ann, bob = (Rater(kind="human", name=name) for name in ("ann", "bob"))
+    store.comparisons.add([pair])
+    store.labels.add([Label(**said, rater=ann, value=1.0, question="Which is less harmful?")])
+    sources = Sources(settings, lambda: store)
+    with pytest.raises(InputError, match="beside answers of spot-checks"):
+        labels.helpful_rows(sources, source="human", seed=0, limit=None)
+    assert training.preferences(store, kinds=("human",)), "but they check what an AI says"
+    store.labels.add([Label(**said, rater=bob, value=0.0)])
+    (row,), _ = labels.helpful_rows(sources, source="human", seed=0, limit=None)
+    assert (row["rater"], row["p"], training.imported(store)) == (bob.id, 0.0, 1)
 
 
 def test_helpfulness_pairs_come_with_their_known_chance(settings: Settings) -> None:

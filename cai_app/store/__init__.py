@@ -19,7 +19,6 @@ from cai_app.store.paging import Page
 from cai_app.store.queues import Queues
 from cai_app.store.responses import ResponseFilter, Responses
 from cai_app.store.runs import IngestedRun, Runs
-from cai_app.store.snapshot import Selection, Snapshot, write
 from cai_app.store.tracing import RowType, Tracing
 from cai_app.store.transcripts import TranscriptFilter, Transcripts
 
@@ -34,8 +33,6 @@ __all__ = [
     "Page",
     "ResponseFilter",
     "RowType",
-    "Selection",
-    "Snapshot",
     "Store",
     "TakenIn",
     "TranscriptFilter",
@@ -75,10 +72,6 @@ class Store:
     def sql(self, query: str, *, limit: int | None = None, seconds: float = 10.0) -> Answer:
         """The console: one SELECT; see `console.ask`."""
         return ask(self.db, query, limit=limit, seconds=seconds)
-
-    def snapshot(self, selection: Selection, path: Path) -> Snapshot:
-        """Selected rows as a Parquet file with its hash; see `snapshot.write`."""
-        return write(self.db, selection, path)
 
     def backup(self, path: Path) -> None:
         """A copy that can be put in the store's place. Raises StoreError if it is there."""

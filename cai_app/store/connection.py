@@ -42,6 +42,9 @@ class Connection:
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         """The connection; opened anew after an error that ended it."""
+        main = self._main
+        if main is not None and not self._closed:
+            return main  # whoever reads does not wait for the writer
         with self._writer:
             if self._closed:
                 raise StoreError(f"{self.path} was closed; open it again")

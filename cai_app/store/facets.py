@@ -33,7 +33,7 @@ _QUERIES: dict[str, dict[str, str]] = {
 
 
 class Facets:
-    """Values by filter; asked again only when rows have come in."""
+    """Values by filter; asked again only when something has been written."""
 
     def __init__(self, db: Connection) -> None:
         self.db = db
@@ -42,17 +42,18 @@ class Facets:
     def of(self, noun: str) -> dict[str, tuple[str, ...]]:
         """The values of each filter of a noun (`responses`, `labels`, …), runs newest first."""
         with self.db.cursor() as cursor:
-            top = _top(cursor, noun)
+            now = _written(cursor)
             kept = self._known.get(noun)
-            if kept is not None and kept[0] == top:
+            if kept is not None and kept[0] == now:
                 return kept[1]
             found = {name: _values(cursor, name, query) for name, query in _QUERIES[noun].items()}
-        self._known[noun] = (top, found)
+        self._known[noun] = (now, found)
         return found
 
 
-def _top(cursor: Cursor, noun: str) -> int:
-    row = cursor.execute(f"SELECT coalesce(max(seq), 0) FROM {noun}").fetchone()
+def _written(cursor: Cursor) -> int:
+    """How many writes there have been: values of a noun come from other tables too."""
+    row = cursor.execute("SELECT n FROM acknowledged").fetchone()
     assert row
     return int(row[0])
 

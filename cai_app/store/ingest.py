@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import ValidationError
 
 from cai_app import files
 from cai_app.errors import CaiError
@@ -42,7 +41,10 @@ def ingest_finished(home: Path, store: "Store") -> list[IngestedRun]:
     known = store.runs.ids()
     taken = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name in known or not (status := _status(path)) or status.state != "done":
+        # A run that is being deleted has a name with a dot.
+        if path.name in known or path.name.startswith("."):
+            continue
+        if not (status := _status(path)) or status.state != "done":
             continue
         try:
             found = ingest(store, path, status)
@@ -203,5 +205,5 @@ def _status(path: Path) -> RunStatus | None:
 def _config(path: Path) -> RunConfig | None:
     try:
         return RunConfig.model_validate(yaml.safe_load((path / "config.yaml").read_text("utf-8")))
-    except (OSError, ValidationError, yaml.YAMLError):
+    except (OSError, ValueError, yaml.YAMLError):  # ValueError: no UTF-8, or no config
         return None

@@ -20,13 +20,8 @@ class Lineage:
     def __init__(self, db: Connection) -> None:
         self.db = db
 
-    def add(self, edges: Iterable[Edge]) -> None:
-        """Add what is not there yet. Durable on return."""
-        with self.db.cursor() as cursor, self.db.transaction(cursor):
-            self.insert(cursor, edges)
-
     def insert(self, cursor: Cursor, edges: Iterable[Edge]) -> None:
-        """`add` within a transaction of one's own."""
+        """Within a transaction: add what is not there yet."""
         for edge in edges:
             cursor.execute(
                 "INSERT INTO lineage (child, parent, relation) VALUES (?, ?, ?) "

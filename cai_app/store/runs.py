@@ -49,14 +49,6 @@ class Runs(Table[IngestedRun]):
         with self.db.cursor() as cursor:
             return {row[0] for row in cursor.execute("SELECT id FROM runs").fetchall()}
 
-    def all(self) -> list[IngestedRun]:
-        """Every run that is in, the newest first."""
-        with self.db.cursor() as cursor:
-            rows = cursor.execute(
-                f"SELECT {', '.join(self.columns)} FROM runs ORDER BY seq DESC"
-            ).fetchall()
-        return [self.record(row) for row in rows]
-
 
 def moment(seconds: float | None) -> datetime | None:
     """Seconds since 1970 as a time in UTC."""

@@ -60,42 +60,56 @@ def answers(store: "Store", source: str) -> list[Response]:
     return [table.record(row) for row in rows]
 
 
+# No answer of a spot-check, nor to another question about a constitution.
+_UNASKED = "l.question IS NULL AND l.id NOT IN (SELECT label FROM answers WHERE label IS NOT NULL)"
+_ORDER = "avg(list_extract(list_filter(l.orders, lambda o: o.\"first\" = '{}'), 1).p_a)"
+_SAID = (
+    "SELECT l.rater, l.subject AS comparison, avg(l.value) AS p, "
+    f"{_ORDER.format('a')} AS p_a_first, {_ORDER.format('b')} AS p_b_first, "
+    "max((coalesce(l.time, l.added), l.seq)) AS newest "
+    "FROM {labels} l JOIN raters r ON r.id = l.rater "
+    "WHERE l.kind = 'preference' AND l.value IS NOT NULL AND {wanted} GROUP BY l.rater, l.subject"
+)
+
+
 def preferences(
     store: "Store",
     *,
     kinds: tuple[str, ...] = ("ai",),
     source: str | None = None,
     constitution: str | None = None,
+    unasked: bool = False,
 ) -> list[Preference]:
     """Labelled comparisons, ordered by id: of each the word of one rater, whoever of these kinds
-    labelled last in the store.
+    labelled it last.
 
     `source` is a rater's id or name, a label run, or a source of comparisons; `constitution` a name
-    whose every version counts.
+    whose every version counts. `unasked` leaves out what people answered to a question about a
+    constitution, in a spot-check or elsewhere.
     """
     marks = ", ".join(f"$k{n}" for n in range(len(kinds)))
     values: dict[str, Any] = {f"k{n}": kind for n, kind in enumerate(kinds)}
-    wanted = f"r.kind IN ({marks})"
+    said, wanted, labels = f"r.kind IN ({marks})", "true", "latest_labels"
+    if unasked:
+        said += f" AND (r.kind <> 'human' OR ({_UNASKED}))"
     if constitution is not None:
-        wanted += " AND r.constitution = $constitution"
+        said += " AND r.constitution = $constitution"
         values["constitution"] = constitution
-    if source is not None:
-        # A label run is asked for by its labels, whatever the same rater has said elsewhere.
-        wanted += (
-            " AND (r.id = $source OR r.name = $source OR c.source = $source OR s.comparison IN "
-            "(SELECT l.subject FROM labels l WHERE l.run = $source AND l.rater = s.rater))"
-        )
-        values["source"] = source
     with store.db.cursor() as cursor:
+        if source is not None:
+            values["source"] = source
+            if cursor.execute("SELECT 1 FROM labels WHERE run = ? LIMIT 1", [source]).fetchall():
+                # A label run is asked for by its labels, whatever the same rater said elsewhere.
+                labels, said = "labels", f"{said} AND l.run = $source"
+            else:
+                wanted = "(r.id = $source OR r.name = $source OR c.source = $source)"
         rows = cursor.execute(
             "SELECT c.id, c.prompt, c.a_text, c.b_text, s.p, s.p_a_first, s.p_b_first, r.id, "
             "r.kind, r.constitution || '@' || r.constitution_hash "
-            "FROM (SELECT rater, comparison, p, p_a_first, p_b_first FROM ai_answers "
-            "UNION ALL SELECT rater, comparison, avg(value), NULL, NULL FROM human_answers "
-            "WHERE kind = 'human' GROUP BY ALL) s "
+            f"FROM ({_SAID.format(labels=labels, wanted=said)}) s "
             "JOIN comparisons c ON c.id = s.comparison JOIN raters r ON r.id = s.rater "
-            f"WHERE {wanted} QUALIFY row_number() OVER (PARTITION BY c.id ORDER BY r.seq DESC) = 1 "
-            "ORDER BY c.id",
+            f"WHERE {wanted} QUALIFY row_number() OVER (PARTITION BY c.id ORDER BY s.newest DESC) "
+            "= 1 ORDER BY c.id",
             values,
         ).fetchall()
     return [Preference(**dict(zip(Preference.model_fields, row, strict=True))) for row in rows]
@@ -118,8 +132,8 @@ def imported(store: "Store") -> int:
     """Human preferences that came with a file: they answer no question of a constitution."""
     with store.db.cursor() as cursor:
         found = cursor.execute(
-            "SELECT count(*) FROM human_answers WHERE kind = 'human' AND queue IS NULL "
-            "AND question IS NULL"
+            "SELECT count(*) FROM latest_labels l JOIN raters r ON r.id = l.rater WHERE "
+            f"l.kind = 'preference' AND l.value IS NOT NULL AND r.kind = 'human' AND {_UNASKED}"
         ).fetchone()
     return int(found[0]) if found else 0
 

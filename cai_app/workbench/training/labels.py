@@ -55,11 +55,14 @@ def helpful_rows(
     from cai_app.store import training
 
     named = None if source == "human" else source
-    found = training.preferences(sources.store(), kinds=("human", "reference"), source=named)
+    # What people answered to a question about a constitution says nothing of helpfulness.
+    found = training.preferences(
+        sources.store(), kinds=("human", "reference"), source=named, unasked=True
+    )
     if not found:
         raise InputError(
-            f"there are no human labels of {source!r} in this home; import some: python -m cai_app "
-            "import hh-rlhf FILE; or take helpful=reference"
+            f"there are no human labels of {source!r} in this home beside answers of spot-checks; "
+            "import some: python -m cai_app import hh-rlhf FILE; or take helpful=reference"
         )
     rows = [one.model_dump(exclude={"kind"}) | {"kind": "helpful"} for one in found]
     return drawn(rows, seed=seed, key=lambda row: row["id"], limit=limit), f"people ({source})"
