@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from test_forward import App
 
-from cai_app import commands
+from cai_app import commands, files, formats
 from cai_app.errors import InputError
 from cai_app.formats import ReadOptions
 from cai_app.records import Label, Rater, Response
@@ -188,6 +188,57 @@ def test_where_rows_came_from_is_in_the_lineage(store: Store, tmp_path: Path) ->
     assert edge.relation == "read" and edge.parent.startswith("sha256:")
 
 
+def test_another_vote_under_the_same_id_is_counted_apart(store: Store, tmp_path: Path) -> None:
+    turned = '{"chosen": %s, "rejected": "\\n\\nHuman: Can I? (0)\\n\\nAssistant: No."}\n'
+    path = hh(tmp_path / "a", 2, LINE % (1, OTHER % 1), turned % (OTHER % 0))
+    options = ReadOptions(source="s")
+    found = data.import_file(store, "hh-rlhf", path, options)
+    assert (found.read, found.added, found.duplicates, found.conflicts) == (4, 2, 1, 1)
+    path.write_text(turned % (OTHER % 0))
+    found = data.import_file(store, "hh-rlhf", path, options)
+    assert (found.added, found.duplicates, found.conflicts) == (0, 0, 1)
+    other = options.model_copy(update={"rater": Rater(kind="human", name="ann")})
+    assert data.import_file(store, "hh-rlhf", path, other).conflicts == 0
+
+
+def test_a_full_disk_while_rows_are_kept_aside_takes_nothing_in(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = hh(tmp_path / "a", 2, "{\n")
+    data.bring(store.db.home, path)
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(InputError, match="disk is full"):
+        data.import_file(store, "hh-rlhf", path, ReadOptions(source="s"))
+    assert store.comparisons.count() == 0
+
+
+def test_refusals_are_exported_as_people_called_them(store: Store, tmp_path: Path) -> None:
+    one = Response(prompt="p", text="No.")
+    store.responses.add([one])
+    fields = {"about": "response", "subject": one.id, "kind": "refusal", "value": 1.0}
+    store.labels.add([Label(**fields, rater=Rater(kind="ai", backend="pocket"))])
+    assert data.export_file(store, "xstest", tmp_path / "out.csv").rows == 0
+
+
+def test_a_file_that_cannot_be_read_says_so(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, opened = hh(tmp_path / "a", 1), Path.open
+
+    def refused(self: Path, *args: Any, **more: Any) -> Any:
+        if self == path:
+            raise PermissionError(13, "Permission denied")
+        return opened(self, *args, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    for read in (lambda: data.bring(store.db.home, path), lambda: formats.guess(path)):
+        with pytest.raises(InputError, match="cannot be read .*allow reading it"):
+            read()
+
+
 def test_a_full_disk_leaves_no_half_copy(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +246,7 @@ def test_a_full_disk_leaves_no_half_copy(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(data.os, "replace", full)
-    with pytest.raises(InputError, match="disk is full"):
+    with pytest.raises(InputError, match="disk is full: .*exchange cannot be written"):
         data.import_file(store, "hh-rlhf", hh(tmp_path / "a", 2), ReadOptions(source="s"))
     assert not list((store.db.home / "exchange").iterdir())
 

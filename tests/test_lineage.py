@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from test_exchange import hh
 from test_store_ingest import RUN, chain, finished, label, pair
 
 from cai_app import commands
 from cai_app.errors import InputError
+from cai_app.formats import ReadOptions
 from cai_app.records import Comparison, ConstitutionRef, Label, Response, Transcript, transcript_id
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
@@ -133,6 +136,19 @@ def test_a_constitution_and_a_model_name_the_runs_that_used_them(
 def test_a_run_that_is_deleted_keeps_its_lineage(workbench: Workbench, judged: Label) -> None:
     workbench.runs.delete(RUN)
     assert Edge(child=RUN, parent="pocket@none", relation="by") in workbench.lineage(RUN).edges
+
+
+def test_an_imported_row_leads_to_its_file(workbench: Workbench, tmp_path: Path) -> None:
+    workbench.import_file("hh-rlhf", hh(tmp_path / "a", 2), ReadOptions(source="mine"))
+    row = workbench.store.comparisons.page().rows[0]
+    found = workbench.lineage(row.id)
+    (file,) = (node.id for node in found.nodes if node.type == "file")
+    assert {(row.id, "from", "mine"), ("mine", "read", file)} <= edges(found)
+    source = workbench.lineage("mine")
+    assert (source.type, source.rows) == ("source", {"comparison": 2, "response": 4})
+    of_file = workbench.lineage(file)
+    assert (of_file.type, of_file.rows) == ("file", source.rows)
+    assert {node.id: node.type for node in of_file.nodes}["mine"] == "source"
 
 
 def test_an_unknown_id_is_named_with_what_can_be_asked(workbench: Workbench) -> None:

@@ -51,7 +51,7 @@ class Export:
     format: tyro.conf.Positional[str]
     """What the file is to be"""
     path: tyro.conf.Positional[Path]
-    """The new file; one that ends in .gz is packed"""
+    """The new file; one that ends in .gz is packed (no Parquet file, which is packed within)"""
     source: str | None = None
     """Only rows of this source or run"""
     rater: str | None = None
@@ -87,6 +87,11 @@ def main_import(argv: list[str], workbench: Workbench) -> int:
             show(found.model_dump(mode="json"))
             return 0
     print(_counts(found))
+    if found.conflicts:
+        print(
+            f"  {found.conflicts} with a label that is there with another value, which stays; to "
+            "keep both, tell them apart by a column `time`, or by another --rater"
+        )
     if found.rejected_path:
         print(f"  rejected rows: {found.rejected_path}")
     return 0

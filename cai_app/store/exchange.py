@@ -20,19 +20,20 @@ if TYPE_CHECKING:
 Kept = Response | Comparison | Transcript | Label
 Noun = Literal["comparisons", "responses", "transcripts"]
 _CHUNK = 5000
-_END = 2**62
+_STAGED = ("number", "type", "id", "value")
 
 
 class TakenIn(Record):
-    """What came of a file's good rows. A row of which anything was new is added."""
+    """What came of a file's good rows. A row of which anything was new is added.
+
+    `conflicts` are rows with a label that is there with another value: the first one stays.
+    `duplicates` were there already, or stand in the file twice, and say the same.
+    """
 
     rows: int
     added: int
-
-    @property
-    def duplicates(self) -> int:
-        """Rows that were there already, or stand in the file twice."""
-        return self.rows - self.added
+    conflicts: int
+    duplicates: int
 
 
 class Wanted(Record):
@@ -69,42 +70,58 @@ def take_in(
     }
     numbered, count = iter(rows), 0
     with store.db.cursor() as cursor:
-        cursor.execute("CREATE TEMP TABLE staged_rows (number BIGINT, type VARCHAR, id VARCHAR)")
+        cursor.execute(
+            "CREATE TEMP TABLE staged_rows (number BIGINT, type VARCHAR, id VARCHAR, value DOUBLE)"
+        )
         staged: dict[type[Any], None] = {}
         while chunk := list(islice(numbered, _CHUNK)):
             count += len(chunk)
             flat = [(number, one) for number, records in chunk for one in records]
-            with cursor.appender("staged_rows", columns=["number", "type", "id"]) as appender:
-                appender.append_rows([(n, type(one).__name__, _id(one)) for n, one in flat])
+            with cursor.appender("staged_rows", columns=list(_STAGED)) as appender:
+                appender.append_rows([_staged(number, one) for number, one in flat])
             for kind, table in tables.items():
                 if found := [one for _, one in flat if type(one) is kind]:
                     staged.setdefault(kind)
                     table.stage(cursor, found)
         with store.db.transaction(cursor):
-            added = _new(cursor, {kind.__name__: tables[kind].name for kind in staged})
+            _note_new(cursor, {kind.__name__: tables[kind].name for kind in staged})
             for kind in staged:
                 tables[kind].merge(cursor)
+            added, conflicts, told = _counts(cursor)
             store.lineage.insert(cursor, edges)
-    return TakenIn(rows=count, added=added)
+    return TakenIn(rows=count, added=added, conflicts=conflicts, duplicates=count - told)
 
 
-def _id(one: Kept) -> str:
-    return transcript_id(one) if isinstance(one, Transcript) else one.id
+def _staged(number: int, one: Kept) -> tuple[Any, ...]:
+    """The values of `_STAGED`."""
+    id = transcript_id(one) if isinstance(one, Transcript) else one.id
+    return number, type(one).__name__, id, one.value if isinstance(one, Label) else None
 
 
-def _new(cursor: Cursor, names: dict[str, str]) -> int:
-    """How many rows bring something that is not there yet; of two that do the same, the first."""
+def _note_new(cursor: Cursor, names: dict[str, str]) -> None:
+    """Which rows bring something that is not there yet; of two that do the same, the first."""
     first = "SELECT type, id, min(number) AS number FROM staged_rows GROUP BY type, id"
     parts = [
         f"SELECT number FROM ({first}) WHERE type = '{kind}' AND id NOT IN (SELECT id FROM {name})"
         for kind, name in names.items()
     ]
-    if not parts:
-        return 0
+    found = " UNION ALL ".join(parts) or "SELECT 0::BIGINT AS number WHERE false"
+    cursor.execute(f"CREATE TEMP TABLE new_rows AS SELECT DISTINCT number FROM ({found})")
+
+
+def _counts(cursor: Cursor) -> tuple[int, int, int]:
+    """Once all is merged: the rows that are new, those with a label that the store has otherwise,
+    and those that are one or the other."""
+    # A chance that was turned and turned back may differ in its last bit.
+    differ = "(s.value IS NULL) <> (l.value IS NULL) OR abs(s.value - l.value) > 1e-9"
     found = cursor.execute(
-        f"SELECT count(DISTINCT number) FROM ({' UNION ALL '.join(parts)})"
+        "WITH other AS (SELECT DISTINCT s.number FROM staged_rows s JOIN labels l ON l.id = s.id "
+        f"WHERE s.type = 'Label' AND ({differ})) "
+        "SELECT (SELECT count(*) FROM new_rows), (SELECT count(*) FROM other), "
+        "(SELECT count(*) FROM (FROM new_rows UNION FROM other))"
     ).fetchone()
-    return int(found[0]) if found else 0
+    assert found
+    return int(found[0]), int(found[1]), int(found[2])
 
 
 def labelled(store: "Store", wanted: Wanted) -> Iterator[Found]:

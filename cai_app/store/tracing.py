@@ -6,6 +6,7 @@ from cai_app.store.connection import Connection, Cursor
 
 RowType = Literal["response", "comparison", "transcript", "label"]
 _TABLES: dict[RowType, str] = {name: f"{name}s" for name in get_args(RowType)}
+_SOURCED: tuple[RowType, ...] = ("comparison", "response")
 _MOST = 50  # neighbours named; a page is no place for more
 
 
@@ -32,6 +33,25 @@ class Tracing:
         )
         with self.db.cursor() as cursor:
             return _names(cursor, query, [kind, id])
+
+    def source_of(self, kind: RowType, id: str) -> str | None:
+        """Where a response or comparison says it came from."""
+        if kind not in _SOURCED:
+            return None
+        with self.db.cursor() as cursor:
+            found = _names(cursor, f"SELECT source FROM {_TABLES[kind]} WHERE id = ?", [id])
+        return found[0] if found else None
+
+    def imported_as(self, source: str) -> dict[str, int]:
+        """How many rows of each kind say that they came from a source."""
+        with self.db.cursor() as cursor:
+            counts = {
+                kind: cursor.execute(
+                    f"SELECT count(*) FROM {_TABLES[kind]} WHERE source = ?", [source]
+                ).fetchall()[0][0]
+                for kind in _SOURCED
+            }
+        return {kind: count for kind, count in counts.items() if count}
 
     def runs_of_rater(self, rater: str) -> list[str]:
         """The runs in which a rater gave labels."""

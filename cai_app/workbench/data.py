@@ -5,14 +5,14 @@ import gc
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cai_app import files, formats
 from cai_app.errors import InputError
-from cai_app.formats import Labelled, ReadOptions, Row
+from cai_app.formats import Kept, Labelled, ReadOptions, Row
 from cai_app.records import Comparison, Record
 
 if TYPE_CHECKING:
@@ -28,10 +28,11 @@ _LATEST = frozenset({"hh-rlhf", "trl", "cai-evals", "xstest"})
 
 
 class Imported(Record):
-    """What came of an import: every row is added, a duplicate or rejected.
+    """What came of an import: every row is added, a duplicate, a conflict or rejected.
 
     Rejected rows lie in `rejected_path` with line number and reason. `extra_turns` counts rows of
-    which a response holds further turns.
+    which a response holds further turns; `conflicts` those with a label that is there with
+    another value: the first one stays, as nothing tells the two apart.
     """
 
     read: int
@@ -41,6 +42,7 @@ class Imported(Record):
     rejected_path: str | None
     source: str
     extra_turns: int = 0
+    conflicts: int = 0
 
 
 class Exported(Record):
@@ -73,23 +75,24 @@ def import_file(
     aside = copy.with_name(f"{copy.name}.rejected.jsonl")
     counts = {"read": 0, "extra": 0, "rejected": 0}
 
-    def good(keep_aside: Callable[[Mapping[str, Any]], None]) -> Iterator[Row]:
-        for row in formats.find(name).read(copy, options):
-            counts["read"] += 1
-            if watch is not None and counts["read"] % _TOLD_EVERY == 1:
-                watch(counts["read"], total, "reading")
-            counts["extra"] += _has_extra_turns(row)
-            if row.reason is None:
-                yield row
-            else:
-                counts["rejected"] += 1
-                keep_aside({"line": row.number, "reason": row.reason, "raw": row.raw})
-        if watch is not None:
-            watch(counts["read"], total, "keeping")
+    def good() -> Generator[tuple[int, Sequence[Kept]]]:
+        # What is kept aside is complete before the transaction: a full disk ends both.
+        with files.growing(aside) as keep_aside:
+            for row in formats.find(name).read(copy, options):
+                counts["read"] += 1
+                if watch is not None and counts["read"] % _TOLD_EVERY == 1:
+                    watch(counts["read"], total, "reading")
+                counts["extra"] += _has_extra_turns(row)
+                if row.reason is None:
+                    yield row.number, row.records
+                else:
+                    counts["rejected"] += 1
+                    keep_aside({"line": row.number, "reason": row.reason, "raw": row.raw})
+            if watch is not None:
+                watch(counts["read"], total, "keeping")
 
     edge = Edge(child=options.source, parent=f"sha256:{digest}", relation="read")
-    with _collector_paused(), files.growing(aside) as keep_aside:
-        rows = ((row.number, row.records) for row in good(keep_aside))
+    with _collector_paused(), contextlib.closing(good()) as rows:
         taken = take_in(store, rows, edges=[edge])
     return Imported(
         read=counts["read"],
@@ -99,6 +102,7 @@ def import_file(
         rejected_path=str(aside) if counts["rejected"] else None,
         source=options.source,
         extra_turns=counts["extra"],
+        conflicts=taken.conflicts,
     )
 
 
@@ -136,8 +140,8 @@ def _copied(path: Path, exchange: Path) -> _Copy:
     fresh = files.make_folder(exchange) / f".{path.name}.{os.getpid()}.{threading.get_ident()}.part"
     digest, count, packed = hashlib.sha256(), 0, False
     try:
-        with path.open("rb") as source, fresh.open("wb") as sink:
-            while piece := source.read(_PIECE):
+        with fresh.open("wb") as sink:
+            for piece in _pieces(path):
                 packed = packed or (not count and piece.startswith((b"\x1f\x8b", b"PAR1")))
                 digest.update(piece)
                 count += piece.count(b"\n")
@@ -147,9 +151,20 @@ def _copied(path: Path, exchange: Path) -> _Copy:
         target = exchange / (path.name if path.name.startswith(mark) else f"{mark}{path.name}")
         os.replace(fresh, target)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise files.explained(error, path) from error
+        raise files.explained(error, exchange) from error
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
     return _Copy(target, digest.hexdigest(), None if packed else count)
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as source:
+            while piece := source.read(_PIECE):
+                yield piece
+    except OSError as error:
+        raise files.unreadable(error, path) from error
 
 
 def export_file(
@@ -190,6 +205,7 @@ def _wanted(name: str, source: str | None, rater: str | None) -> "list[Wanted]":
         case "trl" | "cai-evals" | "icai":
             return [pairs.model_copy(update={"kind": "preference"})]
         case "xstest":
+            some["rater"] = rater or "human"  # likewise
             return [Wanted(noun="responses", kind="refusal", alone=True, **some)]
         case "cai-samples":
             chains = Wanted(noun="transcripts", source=source)

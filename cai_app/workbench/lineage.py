@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from cai_app.store import RowType, Store
 
 NodeType = Literal[
-    "response", "comparison", "transcript", "label", "run", "constitution", "backend", "file"
+    "response",
+    "comparison",
+    "transcript",
+    "label",
+    "run",
+    "constitution",
+    "backend",
+    "file",
+    "source",
 ]
 Currency = Literal["current", "stale", "unknown"]
 # What a run is made from, by how; any other way it is another run.
@@ -38,7 +46,7 @@ class Node(Record):
 
 
 class Edge(Record):
-    """`child` was made from `parent`: `by` a model, `under` a constitution, `from` a run,
+    """`child` was made from `parent`: `by` a model, `under` a constitution, `from` a run or source,
     `about` or with a `side` of another row, or having `read` a file."""
 
     child: str
@@ -50,8 +58,8 @@ class Lineage(Record):
     """What lies behind an id and came of it.
 
     `stale` names the versions that it was made under, or else those behind it, where they are no
-    longer the current ones. `rows` counts what a
-    run, or all runs under a constitution, gave; edges name at most fifty neighbours of a kind.
+    longer the current ones. `rows` counts what a run or an import, or all of them under a
+    constitution or from a file, gave; edges name at most fifty neighbours of a kind.
     """
 
     id: str
@@ -107,12 +115,14 @@ class _Tracer:
             return id, "run"
         if made := self.store.lineage.children(id):
             return id, _PARENTS.get(made[0].relation, "run")
+        if self.store.lineage.parents(id):
+            return id, "source"
         try:
             return jobs.find(self.settings, id).name, "run"
         except InputError as error:
             raise InputError(
                 f"nothing here has the id '{id}'; give the id of a row, a run (or a part of it), "
-                "NAME@HASH of a constitution, a model or sha256:… of a file"
+                "a source, NAME@HASH of a constitution, a model or sha256:… of a file"
             ) from error
 
     def behind(self, id: str, kind: NodeType) -> Iterator[Edge]:
@@ -134,11 +144,21 @@ class _Tracer:
             for edge in self.store.lineage.parents(id) or _planned(self.settings, id):
                 yield edge.parent, edge.relation, _PARENTS.get(edge.relation, "run")
             yield from _trained_from(self.settings, id)
+        if kind == "source":
+            for edge in self.store.lineage.parents(id):
+                yield edge.parent, edge.relation, _PARENTS.get(edge.relation, "run")
         if kind not in ("response", "comparison", "transcript", "label"):
             return
-        for run in self.store.tracing.runs_of(kind, id):
+        runs = self.store.tracing.runs_of(kind, id)
+        for run in runs:
             yield run, "from", "run"
+        if not runs and (source := self.store.tracing.source_of(kind, id)):
+            yield source, "from", self._run_or_source(source)
         yield from self._of_row(id, kind)
+
+    def _run_or_source(self, id: str) -> NodeType:
+        """Files are read by runs, and by imports under the name of a source."""
+        return "run" if id in self.store.runs.ids() else "source"
 
     def _of_row(self, id: str, kind: "RowType") -> Iterator[tuple[str, str, NodeType]]:
         table: Any = getattr(self.store, f"{kind}s")
@@ -168,7 +188,7 @@ class _Tracer:
             made += [(one, "about", "label") for one in self.store.tracing.labels_of(id)]
         if kind in ("constitution", "backend", "file"):
             found = self.store.lineage.children(id)[:50]
-            made = [(edge.child, edge.relation, "run") for edge in found]
+            made = [(edge.child, edge.relation, self._run_or_source(edge.child)) for edge in found]
         for child, relation, type in made:
             self.types[child] = type
             yield Edge(child=child, parent=id, relation=relation)
@@ -177,12 +197,17 @@ class _Tracer:
         """How many rows of each kind a run, or the runs made from something, gave."""
         if kind == "run":
             return self.store.tracing.made_by(id)
+        if kind == "source":
+            return self.store.tracing.imported_as(id)
         if kind not in ("constitution", "backend", "file"):
             return {}
         total: dict[str, int] = {}
         made = self.store.tracing.rows_of_runs()
         for edge in self.store.lineage.children(id):
-            for type, count in made.get(edge.child, {}).items():
+            gave = made.get(edge.child)
+            if gave is None and edge.relation == "read":
+                gave = self.store.tracing.imported_as(edge.child)
+            for type, count in (gave or {}).items():
                 total[type] = total.get(type, 0) + count
         return total
 
