@@ -42,6 +42,18 @@ def test_the_least_recently_used_leaf_goes_first() -> None:
     assert tree.bytes == 3 * COST
 
 
+def test_streams_that_compute_one_beginning_side_by_side_share_its_node() -> None:
+    tree = PrefixTree(budget=2 * COST)
+    first, second = (tree.add("x", [], (1, 2), kv(2), LOGITS) for _ in range(2))
+    assert first is second and tree.bytes == COST
+    for n in range(3, 9):  # both are dropped, once
+        tree.add("x", [], (n, n), kv(2), LOGITS)
+    assert tree.bytes == 2 * COST and tree.find("x", [(1, 2)]) == []
+    late = tree.add("x", [first], (3, 4), kv(2), LOGITS)
+    assert tree.add("x", [first], (3, 4), kv(2), LOGITS) is not late
+    assert tree.bytes == 2 * COST
+
+
 @pytest.mark.parametrize("budget", [0, 30_000])
 def test_a_tiny_budget_never_changes_a_result(budget: int) -> None:
     """A random tree of prompts, branches, adapters and stops, against roomy caches."""

@@ -141,9 +141,16 @@ class PrefixTree:
     def add(
         self, adapter: Hashable, path: Sequence[Node], chunk: Chunk, kv: KeyValues, logits: Any
     ) -> Node:
-        """Put a chunk behind a path. It may be dropped at once; the returned node stays usable."""
+        """Put a chunk behind a path. It may be dropped at once; the returned node stays usable.
+
+        Two streams may compute the same chunk side by side: the second gets the first one's node,
+        which holds the same bits."""
         root = self._roots.setdefault(adapter, Node(None, (), [], torch.empty(0)))
         parent = path[-1] if path else root
+        twin = parent.children.get(chunk)
+        if twin is not None:
+            self._touch([*path, twin])
+            return twin
         node = Node(parent, chunk, kv, logits)
         if parent is root or id(parent) in self._recent:  # not behind one that was just dropped
             parent.children[chunk] = node
