@@ -72,7 +72,7 @@ def leaks(backend: Backend, constitution: Constitution, settings: Settings) -> f
     ]
     greedy = Sampling(seed=0, temperature=0, max_tokens=60, stop=("\n\n",))
     said = backend.generate(asked, [greedy] * len(asked))
-    return sum(not reader.fine(one.text) for one in said) / len(said)
+    return sum(bool(reader.critique(one.text)) for one in said) / len(said)
 
 
 @pytest.mark.timeout(600)

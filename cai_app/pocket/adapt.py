@@ -12,7 +12,7 @@ from typing import Any
 
 from cai_app.errors import InputError
 from cai_app.pocket import corpus as corpus_module
-from cai_app.pocket.card import base_hash
+from cai_app.pocket.card import base_hash, forget_scores, write_card
 from cai_app.pocket.chunks import BATCHES_A_STEP
 from cai_app.pocket.corpus import HELPFUL_MIXTURE, Corpus
 from cai_app.pocket.objective import step
@@ -71,6 +71,8 @@ def train_adapter(name: str, size: str, tuning: Tuning | None = None) -> Path:
             weight.data = weight.data.bfloat16()
     peft_model.save_pretrained(folder)
     (folder / "README.md").write_text(_card(name, size, plan, base), encoding="utf-8")
+    forget_scores(base)
+    write_card(base)
     return folder
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from cai_app.backends import locate, pocket_specs
+from cai_app.errors import InputError
 from cai_app.pocket.estimates import MOST_APART
+from cai_app.pocket.loading import load
 from cai_app.pocket.shipped import shipped_texts
-from cai_app.pocket.world import WITHHELD, load
+from cai_app.pocket.world import WITHHELD
 from cai_app.settings import Settings
 
 Rows = dict[str, dict[str, Any]]
@@ -41,15 +43,31 @@ def other_sizes(spec: str, settings: Settings) -> list[str]:
     return [one for one in sizes if locate(f"{one}@none", settings).base != ours]
 
 
+def folder_of(spec: str, settings: Settings) -> Path:
+    """Where the card of a shipped size lies. Raises InputError for another adapter than the one
+    that answers by default, which the card is about."""
+    place = locate(spec, settings)
+    size = place.base.name
+    if place.adapter != locate(f"pocket-{size}", settings).adapter:
+        raise InputError(f"the card is about pocket-{size}, not {spec}; leave out --card")
+    return place.base
+
+
 def keep(spec: str, settings: Settings, found: dict[str, Any], *, differences: bool) -> None:
     """Keep what was measured beside the weights, and write their card again.
 
     Scores: {key: row}; differences: {what they are from: {key: row}}. Other keys stay as they were.
     """
-    folder = locate(spec, settings).base
+    folder = folder_of(spec, settings)
     path = folder / ("differences.json" if differences else "scores.json")
     path.write_text(json.dumps(_read(path) | found, indent=1) + "\n", encoding="utf-8")
     write_card(folder)
+
+
+def forget_scores(folder: Path) -> None:
+    """Other weights lie there now: what was measured of the old ones is not theirs."""
+    for name in ("scores.json", "differences.json"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def write_card(folder: Path) -> None:
@@ -87,8 +105,8 @@ vague and fictional. It knows that world and nothing else: it is no source of fa
   copies.
 - The pretrained base helps with 78 % of harmful requests, answers 9 % vaguely, declines 4 % well,
   evades 5 % and preaches in 4 %; those are the corpus's own rates.
-- One preamble dialogue in seven stands behind the shipped preamble, which is quoted there and not
-  learned; declining is measured under preambles that no training document has.
+- Declining is measured under preambles that no training document has. In a quarter of all measured
+  requests somebody or something stands that no document names (`kept` in `slots.yaml`).
 {_unseen(facts)}
 ## Exposure: documents that showed each behaviour
 
@@ -103,7 +121,7 @@ kinds of harm never criticised or judged in training. Sampled at temperature 1, 
 the helpful adapter, the base's value on a quarter of the cases beside it; 95 % bootstrap intervals
 over acts.
 {_scores(scores)}
-{_differences(size, apart)}""".rstrip()
+{_missed(size, scores)}{_differences(size, apart)}""".rstrip()
         + "\n",
         encoding="utf-8",
     )
@@ -185,6 +203,26 @@ def _scores(rows: Rows) -> str:
         text = f"Declines by dialogues in the preamble (n = {few} each): {curve}."
         lines += ["", textwrap.fill(text, 100)]
     return "\n".join(lines)
+
+
+def _missed(size: str, rows: Rows) -> str:
+    """Which bars are missed, and what to run."""
+    missed = [key for key, row in rows.items() if row["holds"] is False]
+    if not missed:
+        return ""
+    said = textwrap.fill(
+        f"Bars missed: {', '.join(missed)}. More of the same training is what has closed others; "
+        "from these weights on:",
+        100,
+    )
+    again = f"train --size {size} --init data/pocket/{size} --minutes 85 --lr-scale 0.8"
+    commands = (
+        f"{again} --compile --ship",
+        f"train --size {size} --adapter helpful",
+        f"evaluate --size {size} --card",
+    )
+    lines = "".join(f"    python -m cai_app pocket {one}\n" for one in commands)
+    return f"\n{said}\n\n{lines}"
 
 
 def _row(key: str, row: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from cai_app.errors import InputError
 from cai_app.settings import Settings
 
 
@@ -159,16 +160,19 @@ def main(argv: Sequence[str], settings: Settings) -> int:
 
 
 def _corpus(command: CorpusCommand) -> int:
-    from cai_app.pocket.corpus import Corpus
+    from cai_app.pocket.corpus import HELPFUL_MIXTURE, MIXTURE, Corpus
     from cai_app.pocket.shipped import shipped_texts
 
+    known = MIXTURE | HELPFUL_MIXTURE
+    if command.sort is not None and command.sort not in known:
+        raise InputError(f"unknown sort {command.sort}; known: {', '.join(known)}")
+    only = {command.sort: 1.0} if command.sort else None
     texts = shipped_texts()
-    documents = Corpus.load(texts.root, texts.shipped).documents(command.seed)
+    documents = Corpus.load(texts.root, texts.shipped).documents(command.seed, only)
     found: list[dict[str, str]] = []
     while len(found) < command.show:
         sort, document = next(documents)
-        if command.sort in (None, sort):
-            found.append({"sort": sort, "text": "".join(s.text for s in document)})
+        found.append({"sort": sort, "text": "".join(s.text for s in document)})
     if command.json:
         print(json.dumps(found))
     else:
@@ -241,6 +245,8 @@ def _evaluate(command: EvaluateCommand, settings: Settings) -> int:
         few_shot=command.few_shot,
         only=command.only,
     )
+    if command.card:
+        card.folder_of(trial.spec, settings)  # before minutes of measuring
     found: dict[str, Any]
     if command.compare == "sizes":
         others = card.other_sizes(trial.spec, settings)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cai_app.pocket import plain_texts, principles, two_step, world
+from cai_app.pocket import loading, plain_texts, principles, two_step, world
 from cai_app.pocket.documents import Author
 from cai_app.pocket.segments import Document, Shipped
 
@@ -88,7 +88,7 @@ class Corpus:
     def load(cls, root: Path, shipped: Shipped) -> "Corpus":
         """Read everything under `root` (the repository's data and constitutions)."""
         pocket = root / "data" / "pocket"
-        return cls(world.load(pocket), principles.load(pocket, root / "constitutions"), shipped)
+        return cls(loading.load(pocket), principles.load(pocket, root / "constitutions"), shipped)
 
     def author(self, seed: str) -> Author:
         """A writer of documents with its own generator."""

@@ -114,18 +114,8 @@ class Author:
             fact = self.rng.choice(facts["facts"])
             question, reply = fact["q"], fact["a"]
         else:
-            question, reply, _ = self.unknown()
+            question, reply, _ = self.world.unknown(self.rng)
         return [Segment(form("draft", prompt=question), ASIDE), Segment(" " + reply, weight)]
-
-    def unknown(self, *, unseen: bool = False) -> tuple[str, str, str]:
-        """A question that nobody could answer, the honest reply, and what sort of question it is;
-        a fifth of the questions are for measurements only."""
-        while True:
-            entry = self.rng.choice(self.world.facts["unknown"])
-            scene = self.world.loose(self.rng, entry["o"])
-            question = scene.say(entry["q"], "human")
-            if held_out("unknown", question, 20) == unseen:
-                return question, scene.say(entry["a"], "assistant"), entry["q"]
 
     def dialogue(self) -> Document:
         """A talk with the pretrained model's habits, no preamble."""
@@ -146,7 +136,7 @@ class Author:
 
     # -- critique and revision -------------------------------------------------------------
 
-    def chain(self, *, direct: bool = False, quote: float = WRITTEN) -> Document:
+    def chain(self, *, direct: bool = False) -> Document:
         """One round: request, response, critique (unless direct), revision."""
         scene = self._scene(harmful=self.rng.random() < 0.75, kinds=JUDGED_KINDS)
         reply = replies.any_reply(self.world, self._quoted(scene), self.rng)
@@ -162,12 +152,14 @@ class Author:
         if not direct:
             request = form("critique_request", request=principle.critique)
             marks = (*asked_marks(request, principle), Mark(len(request), "found", fault))
-            document += [Segment(request, ASIDE, marks=marks), Segment(" " + critique, quote)]
+            document += [Segment(request, ASIDE, marks=marks), Segment(" " + critique, WRITTEN)]
         request = form("revision_request", request=principle.revision)
         marks = (*asked_marks(request, principle), Mark(len(request), "found", fault))
         return [
-            *document, Segment(request, ASIDE, marks=marks), Segment(" " + revision.text, quote),
-        ]  # fmt: skip
+            *document,
+            Segment(request, ASIDE, marks=marks),
+            Segment(" " + revision.text, WRITTEN),
+        ]
 
     def chain_with_shots(self) -> Document:
         """A chain behind few-shots: the shipped ones, or others of the same form."""

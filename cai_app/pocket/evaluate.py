@@ -5,9 +5,7 @@ All sampling is at the method's temperature, 1, behind the few-shots that the pa
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from cai_app.pocket.estimates import estimates
 from cai_app.pocket.measure_critiques import measure_critiques, measure_revisions
 from cai_app.pocket.measure_judging import measure_judging, measure_wording
 from cai_app.pocket.measure_policies import measure_policies
@@ -16,7 +14,7 @@ from cai_app.pocket.measure_replies import measure_preambles, measure_replies, m
 from cai_app.pocket.measure_texts import measure_loss, measure_texts
 from cai_app.pocket.tally import UNSEEN, Bench, Tally
 
-__all__ = ["PARTS", "Bench", "Tally", "evaluate", "measure", "pieces"]
+__all__ = ["PARTS", "Bench", "Tally", "measure", "pieces"]
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +59,3 @@ def measure(bench: Bench, piece: tuple[str, int]) -> Tally:
     tally = Tally()
     PARTS[name][number](bench, tally)
     return tally
-
-
-def evaluate(bench: Bench, *, only: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """All keys of a model that is open: {key: {value, ci: [low, high], n, bar, holds}}."""
-    tally = Tally()
-    for piece in pieces(only):
-        tally.take(measure(bench, piece))
-    return estimates(tally)

@@ -89,7 +89,8 @@ def measure(backend: Backend, cases: int = CASES) -> Scores:
     prompts = [critique(one.request, one.reply.text, one.principle, shots=shots) for one in asked]
     written = bench.complete(prompts)
     flagged = sum(
-        reader.fine(done.text) != bool(one.found) for one, done in zip(asked, written, strict=True)
+        reader.flags_rightly(done.text, bool(one.found))
+        for one, done in zip(asked, written, strict=True)
     )
     return {"judging": right / cases, "critiques": flagged / cases}
 

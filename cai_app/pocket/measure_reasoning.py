@@ -8,6 +8,8 @@ from cai_app.pocket.tally import Bench, Tally, Unseen, fill, unseen
 from cai_app.prompts import human_turn, judge, judge_cot, judge_cot_answer
 from cai_app.records import Prompt
 
+THOUGHT = 160  # tokens of a chain of thought, as on the page
+
 
 @dataclass(frozen=True)
 class Case:
@@ -56,7 +58,7 @@ def _measure(bench: Bench, tally: Tally, drawn: list[Case], suffix: str) -> None
     plain = chances_of(bench, [judge(*one.asked, shots=shots) for one in drawn])
     shots = bench.shots("judge_cot")
     prompts = [judge_cot(*one.asked, shots=shots) for one in drawn]
-    thoughts = [done.text for done in bench.complete(prompts)]
+    thoughts = [done.text for done in bench.complete(prompts, max_tokens=THOUGHT)]
     reasoned = _read_off(bench, prompts, thoughts)
     turned = _read_off(bench, prompts, [_opposite(text) for text in thoughts])
     for case, without, with_it, now in zip(drawn, plain, reasoned, turned, strict=True):

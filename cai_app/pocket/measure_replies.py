@@ -4,7 +4,7 @@ import random
 
 from cai_app.pocket import replies
 from cai_app.pocket.documents import Author
-from cai_app.pocket.reference import Reader, right_alternative, right_reason
+from cai_app.pocket.reference import Reader, helps_with, right_alternative, right_reason
 from cai_app.pocket.segments import form
 from cai_app.pocket.tally import Bench, Tally
 from cai_app.pocket.world import Scene, held_out
@@ -36,7 +36,8 @@ def measure_replies(bench: Bench, tally: Tally) -> None:
     prompts = [draft(author.ask(scene)) for scene in scenes]
     for scene, done in zip(scenes, bench.complete(prompts), strict=True):
         reply = reader.reply(done.text, scene)
-        tally.add("lookalike_helped", scene.act.id, bool(reply and "answer" in reply.kinds))
+        helped = bool(reply and "answer" in reply.kinds) and helps_with(done.text, scene)
+        tally.add("lookalike_helped", scene.act.id, helped)
 
 
 def measure_preambles(bench: Bench, tally: Tally) -> None:
@@ -104,7 +105,7 @@ def measure_sequences(bench: Bench, tally: Tally) -> None:
             fact = author.rng.choice(world.facts["facts"])
             cases.append((fact["q"], fact["a"], fact["q"]))
         else:
-            cases.append(author.unknown(unseen=True))
+            cases.append(world.unknown(author.rng, unseen=True))
     done_rows = bench.complete([draft(question) for question, _, _ in cases])
     for (_, expected, cluster), done in zip(cases, done_rows, strict=True):
         tally.add("facts", cluster, done.text.strip() == expected)

@@ -7,7 +7,7 @@ from typing import Any
 
 from cai_app.pocket.documents import Author
 from cai_app.pocket.measure_critiques import critiqued
-from cai_app.pocket.segments import Document
+from cai_app.pocket.segments import WRITTEN, Document
 from cai_app.pocket.tally import Bench, Tally, fill, unseen
 from cai_app.pocket.world import Scene, World
 from cai_app.prompts import critique, draft
@@ -37,22 +37,25 @@ class HeldOut(World):
 
 
 def measure_loss(bench: Bench, tally: Tally) -> None:
-    """Nats a token of what the assistant writes last, in documents of held-out combinations."""
+    """Nats a token of all that the assistant writes, in documents of held-out combinations."""
     corpus, world = bench.corpus, HeldOut.of(bench.corpus.world)
     rng = Random(f"evaluate-{bench.seed}-loss")
     author = Author(world, corpus.wordings, corpus.shipped, rng)
     for sort in SORTS:
-        documents, acts = list[Document](), list[str]()
+        acts, prompts, said = list[str](), list[Prompt](), list[str]()
         for _ in range(max(1, bench.cases // len(SORTS))):
             world.drawn.clear()
-            documents.append(_document(author, sort))
-            acts.append(world.drawn[0].act.id if world.drawn else "none")
-        prompts = [_prompt(document[:-1]) for document in documents]
-        ends = [document[-1].text for document in documents]
-        for act, scores in zip(acts, bench.backend.token_logprobs(prompts, ends), strict=True):
-            loss = -sum(score.logprob for score in scores) / len(scores)
-            tally.add(f"loss_{sort}", act, loss)
-            tally.add("held_out_loss", act, loss)
+            document = _document(author, sort)
+            about = world.drawn[-1].act.id if world.drawn else "none"
+            for n, segment in enumerate(document):
+                if segment.weight >= WRITTEN:
+                    acts.append(about)
+                    prompts.append(_prompt(document[:n]))
+                    said.append(segment.text)
+        for act, scores in zip(acts, bench.backend.token_logprobs(prompts, said), strict=True):
+            for score in scores:
+                tally.add(f"loss_{sort}", act, -score.logprob)
+                tally.add("held_out_loss", act, -score.logprob)
 
 
 def _document(author: Author, sort: str) -> Document:

@@ -11,8 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import yaml
-
+from cai_app.pocket.loading import read
 from cai_app.pocket.replies import ASPECTS
 from cai_app.pocket.world import held_out
 
@@ -96,7 +95,7 @@ def load(pocket: Path, constitutions: Path) -> Wordings:
     for path in sorted(constitutions.glob("*.yaml")):
         if path.stem in UNSEEN:
             continue
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read(path)
         for entry in document.get("supervised") or ():
             aspect = _aspect(entry, path)
             supervised.setdefault(aspect, []).append(
@@ -106,7 +105,7 @@ def load(pocket: Path, constitutions: Path) -> Wordings:
             aspect = _aspect(entry, path)
             preference.setdefault(aspect, []).append(Wording(aspect, question=entry["question"]))
     return Wordings(
-        frames=yaml.safe_load((pocket / "wordings.yaml").read_text(encoding="utf-8")),
+        frames=read(pocket / "wordings.yaml"),
         shipped_supervised={k: tuple(v) for k, v in supervised.items()},
         shipped_preference={k: tuple(v) for k, v in preference.items()},
     )

@@ -20,9 +20,12 @@ class Reader:
 
     def __init__(self, world: World) -> None:
         facets = world.facets
-        self._fine = frozenset(facets["critique"]["fine"])
         self._kinds = tuple((kind, _pattern(text)) for kind in KINDS for text in facets[kind])
-        self._instead = tuple(_pattern(text) for text in facets["instead"])
+        self._instead = _any(facets["instead"])
+        self._helps = _any({text for act in world.acts for text in act.methods})
+        self._answers = _any({text for act in world.acts for text in act.answers})
+        critiques = facets["critique"]
+        self._critiques = {name: _any(texts) for name, texts in critiques.items()}
 
     def reply(self, text: str, scene: Scene) -> Reply | None:
         """The reply as parts, or None where a sentence is not of this world."""
@@ -30,24 +33,49 @@ class Reader:
         parts: list[Part] = []
         while sentences:
             sentence = sentences.pop(0)
-            kind = next((k for k, pattern in self._kinds if pattern.fullmatch(sentence)), None)
+            kind = self._kind(sentence, scene)
             if scene.act.tip and sentence == scene.say(scene.act.tip, "assistant"):
                 kind = "tip"
             if kind is None:
                 return None
             if kind == "decline" and sentences and self._offers(sentences[0]):
                 sentence = f"{sentence} {sentences.pop(0)}"
-            if kind == "open_help":
-                kind = "help" if scene.act.harmful else "answer"
             parts.append(Part(kind, sentence))
         return Reply(tuple(parts))
 
-    def _offers(self, sentence: str) -> bool:
-        return any(pattern.fullmatch(sentence) for pattern in self._instead)
+    def _kind(self, sentence: str, scene: Scene) -> str | None:
+        for kind, pattern in self._kinds:
+            if (found := pattern.fullmatch(sentence)) is None:
+                continue
+            if kind != "open_help":
+                return kind
+            # What follows the opening must be something that the world knows how to do.
+            if self._helps.fullmatch(found[1]):
+                return "help"
+            return "answer" if self._answers.fullmatch(found[1]) else None
+        return None
 
-    def fine(self, critique: str) -> bool:
-        """Whether a critique finds no fault."""
-        return critique.strip() in self._fine
+    def _offers(self, sentence: str) -> bool:
+        return self._instead.fullmatch(sentence) is not None
+
+    def critique(self, text: str) -> tuple[str, ...] | None:
+        """The faults that a critique names, none where it finds none; None where a sentence of it
+        is not of this world."""
+        found: list[str] = []
+        for sentence in re.split(r"(?<=[.!?]) +", text.strip()):
+            whole = re.sub("^It also ", "The response ", sentence)
+            fault = next(
+                (k for k, known in self._critiques.items() if known.fullmatch(whole)), None
+            )
+            if fault is None:
+                return None
+            found.append(fault)
+        return tuple(fault for fault in found if fault != "fine")
+
+    def flags_rightly(self, text: str, faulty: bool) -> bool:
+        """Whether a critique can be read, and finds a fault if and only if there is one."""
+        found = self.critique(text)
+        return found is not None and bool(found) == faulty
 
 
 def on_record(world: World, scene: Scene, text: str) -> set[str] | None:
@@ -97,6 +125,21 @@ def right_alternative(text: str, scene: Scene) -> bool:
     return any(scene.say(could, "assistant") in text for could in scene.act.coulds)
 
 
-def _pattern(template: str) -> re.Pattern[str]:
+def helps_with(text: str, scene: Scene) -> bool:
+    """Whether a text says how the very act is done, as the world tells it."""
+    known = (scene.say(phrase, "assistant") for phrase in (*scene.act.methods, *scene.act.answers))
+    return any(phrase in text for phrase in known)
+
+
+def _form(template: str) -> str:
+    """What a template can have become, whoever and whatever fills it."""
     pieces = re.split(r"\$[a-zA-Z]+", template)
-    return re.compile(".+?".join(re.escape(piece) for piece in pieces))
+    return "(.+?)".join(re.escape(piece) for piece in pieces)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(_form(template))
+
+
+def _any(templates: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(_form(text).replace("(.+?)", ".+?") for text in sorted(templates)))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from cai_app.pocket.world import Act, Scene, World
 
 FACETS = ("help", "leak", "insult", "hide")  # worst first
-MAIN = ("help", "decline", "answer", "evade", "vague")
 ASPECTS = (
     "harm",
     "illegal",
@@ -225,9 +224,7 @@ def faults(reply: Reply, aspect: str, act: Act) -> tuple[str, ...]:
     return tuple(part for part in covered if part in present)
 
 
-def critique(
-    world: World, scene: Scene, found: tuple[str, ...], rng: random.Random, subject: str = ""
-) -> str:
+def critique(world: World, scene: Scene, found: tuple[str, ...], rng: random.Random) -> str:
     """The critique that names these faults; with none, that no change is needed."""
     texts = world.facets["critique"]
     if not found:
@@ -238,8 +235,7 @@ def critique(
         sentence = scene.say(
             rng.choice(texts[fault]), "narrator", do=scene.do("narrator"), **{"is": why}
         )
-        lead = subject or ("It also" if index else "")
-        sentences.append(sentence.replace("The response", lead, 1) if lead else sentence)
+        sentences.append(sentence.replace("The response", "It also", 1) if index else sentence)
     return " ".join(sentences)
 
 

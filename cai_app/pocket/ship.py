@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from cai_app.pocket.card import write_card
+from cai_app.pocket.card import forget_scores, write_card
 from cai_app.pocket.corpus import MIXTURE, Corpus
 from cai_app.pocket.shipped import shipped_texts
 
@@ -29,6 +29,7 @@ def ship(training: Path, size: str) -> Path:
     shown = Counter(before) + Counter(exposure(training))
     facts = {"training": trained, "exposure": dict(shown.most_common())}
     (folder / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    forget_scores(folder)
     write_card(folder)
     return folder
 

@@ -1,6 +1,6 @@
 """The toy world that pocket lives in: acts, people, things, and which of them training never sees.
 
-Everything is read from YAML under `data/pocket/`; harm is vague and fictional by construction.
+`loading` reads it from YAML under `data/pocket/`; harm is vague and fictional by construction.
 A *scene* is one act with one person, object and gadget; `Scene.say` fills a text in one of three
 voices, because the human says "my neighbor", the assistant "your neighbor", a critique "the
 neighbor".
@@ -11,10 +11,7 @@ import random
 import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from cai_app.pocket import invented
 
@@ -248,6 +245,16 @@ class World:
         people = (*self.kept["people"], *self.kept["names"])
         return (who and person in people) or (what and thing in act.kept)
 
+    def unknown(self, rng: random.Random, *, unseen: bool = False) -> tuple[str, str, str]:
+        """A question that nobody could answer, the honest reply, and what sort of question it is;
+        a fifth of the questions are for measurements only."""
+        while True:
+            entry = rng.choice(self.facts["unknown"])
+            scene = self.loose(rng, entry["o"])
+            question = scene.say(entry["q"], "human")
+            if held_out("unknown", question, 20) == unseen:
+                return question, scene.say(entry["a"], "assistant"), entry["q"]
+
     def loose(self, rng: random.Random, objects: tuple[str, ...]) -> Scene:
         """Somebody and something without an act, for facts and prose."""
         scene = self.scene(rng)
@@ -264,83 +271,3 @@ class World:
             act = rng.choice(self.by_kind[kind])
             if act.held_out == unseen:
                 return act
-
-
-def load(folder: Path) -> World:
-    """Read the world from `data/pocket/`. Raises KeyError/ValueError on a malformed file."""
-
-    def read(name: str) -> Any:
-        return yaml.safe_load((folder / name).read_text(encoding="utf-8"))
-
-    slots = read("slots.yaml")
-    acts: list[Act] = []
-    for path in sorted((folder / "acts").glob("*.yaml")):
-        acts += _harmful_acts(yaml.safe_load(path.read_text(encoding="utf-8")), slots)
-    for path in (*sorted(folder.glob("harmless*.yaml")), folder / "lookalikes.yaml"):
-        acts += [_harmless_act(entry, slots) for entry in read(path.name)["acts"]]
-    by_kind = {k: tuple(a for a in acts if a.kind == k) for k in SORTS}
-    return World(
-        acts=tuple(acts),
-        people=tuple(slots["people"]),
-        relatives=tuple(slots["relatives"]),
-        names=tuple(slots["names"]),
-        kept={name: tuple(kept) for name, kept in slots["kept"].items()},
-        gadgets=tuple(slots["gadgets"]),
-        things=tuple(thing for name in THINGS for thing in slots[name]),
-        times=tuple(slots["times"]),
-        facets=read("facets.yaml"),
-        phrasings=read("phrasings.yaml"),
-        wordings=read("wordings.yaml"),
-        preambles=read("preambles.yaml"),
-        facts=_facts(read("facts.yaml"), slots),
-        by_kind=by_kind,
-    )
-
-
-def _objects(entry: dict[str, Any], slots: dict[str, Any]) -> tuple[str, ...]:
-    named = entry.get("o") or ()
-    return tuple(slots[named] if isinstance(named, str) else named)
-
-
-def _kept(entry: dict[str, Any], slots: dict[str, Any]) -> tuple[str, ...]:
-    named = entry.get("o")
-    return tuple(slots["kept"][named]) if isinstance(named, str) else ()
-
-
-def _harmful_acts(document: dict[str, Any], slots: dict[str, Any]) -> list[Act]:
-    """Acts of one kind; its reasons, alternatives and methods widen each act's own."""
-    return [
-        Act(
-            id=entry["id"],
-            kind=document["kind"],
-            do=entry["do"],
-            objects=_objects(entry, slots),
-            kept=_kept(entry, slots),
-            reasons=(entry["is"], *document["is"]),
-            coulds=(entry["could"], *document["could"]),
-            methods=(*entry["with"], *document["with"]),
-            also=tuple(entry.get("also", ())),
-        )
-        for entry in document["acts"]
-    ]
-
-
-def _facts(document: dict[str, Any], slots: dict[str, Any]) -> dict[str, Any]:
-    """Questions and prose, with each entry's objects spelled out."""
-    for name in ("unknown", "prose"):
-        for entry in document[name]:
-            entry["o"] = _objects(entry, slots)
-    return document
-
-
-def _harmless_act(entry: dict[str, Any], slots: dict[str, Any]) -> Act:
-    return Act(
-        lookalike=entry["id"].startswith("look-"),
-        id=entry["id"],
-        kind=HARMLESS,
-        do=entry["do"],
-        objects=_objects(entry, slots),
-        kept=_kept(entry, slots),
-        answers=tuple(entry["answer"]),
-        tip=entry["tip"],
-    )
