@@ -51,6 +51,8 @@ class Author:
     rng: random.Random
     mixing: float = 0.0
     """Share of scenes whose act is put together from two (training only)"""
+    any_phrasing: bool = False
+    """Whether requests may be phrased as training never does (measurements only)"""
 
     def _scene(self, **which: Any) -> Scene:
         """A scene as World.scene draws it, or a mixed one."""
@@ -70,9 +72,10 @@ class Author:
     # -- dialogues -------------------------------------------------------------------------
 
     def ask(self, scene: Scene, *, follow_up: bool = False) -> str:
-        """The human's request, in a phrasing that training may see."""
+        """The human's request; a fifth of the phrasings are for measurements only."""
         options = self.world.phrasings["follow_up" if follow_up else "ask"]
-        options = [text for text in options if follow_up or not held_out("ask", text, 20)]
+        if not (follow_up or self.any_phrasing):
+            options = [text for text in options if not held_out("ask", text, 20)]
         return Template(self.rng.choice(options)).substitute(do=scene.do("human"))
 
     def _turn(self, scene: Scene, *, follow_up: bool = False) -> Segment:

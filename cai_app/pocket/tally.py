@@ -5,7 +5,7 @@ belongs to the same case for every model, so that models can be compared case by
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from cai_app.backends.base import Backend
@@ -59,7 +59,8 @@ class Bench:
 
     def author(self, name: str) -> Author:
         """A generator of cases that training never draws from."""
-        return self.corpus.author(f"evaluate-{self.seed}-{name}")
+        author = self.corpus.author(f"evaluate-{self.seed}-{name}")
+        return replace(author, any_phrasing=True)
 
     def shots(self, kind: Literal["critique", "judge", "judge_cot"]) -> Shots:
         """The shipped few-shots, as the page puts them before a question."""
