@@ -194,15 +194,30 @@ def test_an_app_that_ends_on_the_way_is_told(
         forward.call(tmp_path, COUNT)
 
 
-def test_a_caller_who_leaves_ends_the_command_at_its_next_print(app: App, tmp_path: Path) -> None:
+def test_a_caller_who_leaves_ends_the_command_at_its_next_print(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from cai_app.commands.serving import _run
 
-    pieces = _run(["sql", "SELECT 1", "--json"], tmp_path, app.workbench)
+    at_work = {thread for thread in threading.enumerate() if thread.name.startswith("command")}
+    ended: list[list[str]] = []
+
+    def talks(argv: list[str], workbench: Workbench) -> int:
+        try:
+            while True:
+                print("still here")
+                time.sleep(0.01)
+        except BrokenPipeError:
+            ended.append(argv)
+            raise
+
+    monkeypatch.setitem(commands.STORE_COMMANDS, "sql", (talks, ""))
+    pieces = _run(["sql", "SELECT 1"], tmp_path, app.workbench)
+    assert any("still here" in piece for piece in pieces)
+    (left,) = {one for one in threading.enumerate() if one.name.startswith("command")} - at_work
     pieces.close()  # type: ignore[attr-defined]
-    left = [thread for thread in threading.enumerate() if thread.name.startswith("command")]
-    for thread in left:
-        thread.join(10)
-        assert not thread.is_alive()
+    left.join(10)
+    assert not left.is_alive() and ended == [["SELECT 1"]]
 
 
 def test_the_address_of_an_app_on_all_interfaces_is_this_machine(tmp_path: Path) -> None:
