@@ -1,7 +1,10 @@
 """The bench compares like with like: both sides make the same, and a difference is seen."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import tiny
@@ -11,8 +14,8 @@ from cai_app.backends import pocket_specs
 from cai_app.bench import page, rows, sizes, training, volume
 from cai_app.bench.plain import Plain, make_preference, weights_of
 from cai_app.bench.sides import Ours
-from cai_app.errors import InputError
-from cai_app.records import Prompt
+from cai_app.errors import BackendError, InputError
+from cai_app.records import Prompt, Sampling
 from cai_app.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -126,6 +129,17 @@ def test_every_row_carries_the_promised_fields(
     )
     monkeypatch.setattr(volume, "IMPORTED", 20)
     monkeypatch.setattr(volume, "LABELLED", 4)
+    run = volume._run
+
+    def ran(settings: Settings, home: str, *argv: str) -> dict[str, Any]:
+        """Imports, but labels nothing: tests/test_label.py has a run of that command."""
+        if argv[0] != "label":
+            return run(settings, home, *argv)
+        assert argv[1::2] == ("--pairs", "--backend") and argv[-1] == spec
+        assert len(Path(argv[2]).read_text().splitlines()) == volume.LABELLED
+        return {"metrics": {"labels": 4}, "started": 1.0, "ended": 3.5, "error": None}
+
+    monkeypatch.setattr(volume, "_run", ran)
     found_rows = {row.row: row for row in bench.run(settings, backend=spec, repeats=1)}
     assert set(bench.Row.model_fields) == {
         "row", "ours_s", "theirs_s", "ratio", "target", "equal", "max_diff", "peak_mb",
@@ -134,9 +148,8 @@ def test_every_row_carries_the_promised_fields(
     assert found_rows["page usable"].ours_s is None
     assert found_rows["200 runs listed"].holds is False
     assert found_rows["pocket-m streams"].holds
-    assert all(
-        found_rows[row].ours_s for row in ("20 pairs imported", "4 pairs labelled, both orders")
-    )
+    assert found_rows["20 pairs imported"].ours_s
+    assert found_rows["4 pairs labelled, both orders"].ours_s == 2.5
     assert found_rows[bench.CLICK].peak_mb
     against_sft, against_trl = (found_rows[name] for name in training.names())
     assert against_sft.holds is False and against_sft.ratio == 100 / 130  # 1.3 times, not 1.25
@@ -172,8 +185,39 @@ def test_every_shipped_size_has_a_row_for_streaming_and_one_for_learning(
     assert len(found) == 2 * len([spec for spec in pocket_specs(settings) if "-" in spec])
 
 
-def test_a_size_streams_at_a_pace_that_can_be_told(settings: Settings) -> None:
-    assert 0.01 < sizes.streamed("pocket-m@none", settings) < 20
+def test_what_a_row_of_labelling_counts_on_is_checked(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {"metrics": {"labels": 3}, "started": 1.0, "ended": 3.5, "error": "no room"}
+    monkeypatch.setattr(volume, "LABELLED", 4)
+    monkeypatch.setattr(volume, "_run", lambda *args: made)
+    with pytest.raises(BackendError, match="did not label all 4 pairs: no room"):
+        volume.measure_label(settings, "pocket")
+
+
+def test_a_pace_is_that_of_a_dozen_streams_by_the_tokens_they_gave(
+    spec: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock on which every stream takes a second."""
+    streams: list[Any] = []
+
+    def watched(spec: str, settings: Settings) -> Ours:
+        ours = Ours(spec, settings)
+        stream = ours.backend.stream
+
+        def watch(prompt: Prompt, sampling: Sampling) -> Any:
+            streams.append(stream(prompt, sampling))
+            return streams[-1]
+
+        monkeypatch.setattr(ours.backend, "stream", watch)
+        return ours
+
+    monkeypatch.setattr(sizes, "Ours", watched)
+    monkeypatch.setattr(sizes, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
+    pace = sizes.streamed(spec, settings)
+    tokens = [stream.completion.tokens for stream in streams]
+    assert len(tokens) == 13 and min(tokens) > 0
+    assert pace == sizes.STREAMED * 12 / sum(tokens[1:])  # the first one warms up
 
 
 @pytest.mark.slow

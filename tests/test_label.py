@@ -390,7 +390,7 @@ class TestCommand:
         found = json.loads(capsys.readouterr().out)
         assert code == 0, found
         assert (found["kind"], found["state"]) == ("label", "done")
-        assert found["metrics"]["labels"] == 3
+        assert found["metrics"]["labels"] == 3 and found["started"] < found["ended"]
         assert main([*home, "sql", "SELECT count(*) AS n FROM labels", "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == [{"n": 3}]
 
