@@ -188,6 +188,32 @@ def test_a_stop_in_the_middle_of_a_batch_loses_no_step(
     assert backend.calls == unbroken
 
 
+def test_a_stop_that_comes_before_the_worker_can_be_signalled_is_found(
+    settings: Settings, backend: toy.ToyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, told = new(settings, count=4), Run.set
+
+    def asked(run: Run, state: Any = None, **changes: Any) -> None:
+        if state == "starting":
+            (run.path / "stop").touch()
+        told(run, state, **changes)
+
+    monkeypatch.setattr(Run, "set", asked)
+    assert work(path).state == "stopped"
+    assert not (path / "stop").exists() and backend.calls == 0
+
+
+def test_a_rate_is_of_this_life_alone(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, clock = new(settings, count=4), iter(range(100, 200))
+    monkeypatch.setattr(progress.time, "time", lambda: float(next(clock)))
+    with program.opened(path) as run:
+        rates = []
+        for done in (30, 20, 21, 22):  # what was done before a kill, then from the checkpoint on
+            run.report(done, 40)
+            rates.append(run.status.rate)
+    assert rates[:2] == [None, None] and all(rate and rate > 0 for rate in rates[2:])
+
+
 def test_a_full_disk_is_a_failure_in_one_sentence_and_resumes(
     settings: Settings, backend: toy.ToyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,7 +280,7 @@ def test_on_a_gpu_a_run_waits_until_it_fits_and_says_what_is_free(
     assert work(path).state == "done"
     state, note = notes[-1]
     assert state == "queued"
-    assert "needs about 3.0 GiB on device 0, but 1.0 GiB are free; unload" in note
+    assert "needs about 3.0 GiB on device 0, but 1.0 GiB are free; stop the app" in note
 
 
 def test_a_run_that_pauses_itself_says_why_and_goes_on(

@@ -77,6 +77,8 @@ def _exit_code(program: Callable[[Run], None], run: Run) -> int:
     try:
         begun = {"started": time.time(), "ended": None, "error": None, "rate": None}
         run.set("starting", pid=os.getpid(), note="", **begun)
+        # Again: who asked before the process id was there to be seen has sent no signal.
+        run.stopping = run.stopping or (run.path / "stop").exists()
         run.check()
         program(run)
         return _end(run, "done")
@@ -104,7 +106,7 @@ def _said(run: Run, error: Exception) -> str:
 def _no_memory(run: Run) -> str:
     need = f" (estimated at {memory.text(run.config.memory)})" if run.config.memory else ""
     return (
-        f"out of memory{need}; unload the page's live model, take a smaller batch or a smaller "
+        f"out of memory{need}; stop the app if a page has it open, take a smaller batch or a smaller "
         "model, and resume"
     )
 

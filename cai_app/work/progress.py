@@ -92,6 +92,8 @@ class Run:
         finite) is left out."""
         metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
         now = time.time()
+        if self._recent and done < self._recent[-1][1]:
+            self._recent.clear()  # resumed from a checkpoint before what was reported last
         self._recent.append((now, done))
         while now - self._recent[0][0] > _RATE_OVER and len(self._recent) > 2:
             self._recent.popleft()
@@ -147,7 +149,7 @@ class Run:
         while memory.is_gpu(number) and need > (free := memory.free(number) or need):
             self._wait(
                 f"needs about {memory.text(need)} on device {number}, but {memory.text(free)} are "
-                "free; unload the page's live model, or end what else runs there"
+                "free; stop the app if a page has it open, or end what else runs there"
             )
         self.set("running", note="")
 
