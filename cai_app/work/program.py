@@ -106,8 +106,8 @@ def _said(run: Run, error: Exception) -> str:
 def _no_memory(run: Run) -> str:
     need = f" (estimated at {memory.text(run.config.memory)})" if run.config.memory else ""
     return (
-        f"out of memory{need}; stop the app if a page has it open, take a smaller batch or a smaller "
-        "model, and resume"
+        f"out of memory{need}; stop the app if a page has it open, take a smaller "
+        "batch or a smaller model, and resume"
     )
 
 
