@@ -157,6 +157,23 @@ def test_a_worker_started_by_hand_waits_for_the_device_too(
     assert (Path(info.path) / "log.txt").read_text().strip()
 
 
+def test_a_worker_killed_while_it_waits_is_not_started_again(
+    runs: Runs, settings: Settings, spec: str
+) -> None:
+    with files.Lock(files.make_folder(settings.home) / "device-0.lock") as lock:
+        assert lock.take("somebody's training")
+        info = runs.start(toy.asked(settings, spec, count=2))
+        worker = subprocess.Popen(info.command, cwd=ROOT, stdout=subprocess.DEVNULL,
+                                  start_new_session=True)  # fmt: skip
+        note = "waits for device 0, held by somebody's training"
+        until(lambda: runs.read(info.id).note == note)
+        assert runs.kill(info.id).state == "stopped"
+        assert worker.wait(10) == -signal.SIGKILL
+    with contextlib.closing(queue.Queue(settings)) as line:
+        assert line.advance() == []
+    assert not (Path(info.path) / "stop").exists()
+
+
 def test_two_workers_on_one_run_are_one_too_many(runs: Runs, settings: Settings, spec: str) -> None:
     info = runs.start(toy.asked(settings, spec, count=600))
     at_work(runs, info.id)

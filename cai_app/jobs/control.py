@@ -131,19 +131,35 @@ def stop(path: Path) -> RunInfo:
 
 def kill(path: Path) -> RunInfo:
     """End a run's processes at once. What was written since its last checkpoint is done again by
-    resume. Raises InputError where none runs."""
+    resume. Raises InputError where none runs.
+
+    A worker that waits for the device has said `queued`: without it, that is a run that the queue
+    would start anew.
+    """
     pid = _worker(path)
     if pid is None:
         state = directory.read(path).state
         raise InputError(f"run {path.name} is {state}: no process of it runs; nothing to kill")
+    if read_status(path).state == "queued":
+        (path / "stop").touch()  # for a worker that the queue starts before the lock is ours
     with contextlib.suppress(ProcessLookupError):
         # A group that leads its own session is ours alone; one of somebody's shell is not.
         own = os.getsid(pid) == os.getpgid(pid) != os.getsid(0)
         (os.killpg if own else os.kill)(os.getpgid(pid) if own else pid, signal.SIGKILL)
-    until = time.monotonic() + _GONE
-    while directory.alive(path) and time.monotonic() < until:
-        time.sleep(0.02)
+    with files.Lock(path / "run.lock") as lock:
+        if lock.take("jobs", patience=_GONE):
+            _not_again(path)
     return directory.read(path)
+
+
+def _not_again(path: Path) -> None:
+    """Stop a run whose worker was killed while it waited; only for the holder of run.lock."""
+    status = read_status(path)
+    if status.state == "queued":
+        ended = {"ended": time.time(), "pid": None, "note": "killed while it waited"}
+        write_status(path, status, state="stopped", **ended)
+    if status.state != "starting":
+        (path / "stop").unlink(missing_ok=True)
 
 
 def _worker(path: Path) -> int | None:

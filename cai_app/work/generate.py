@@ -80,8 +80,9 @@ class Job:
         log.info("%d of %d prompts", done, len(self.prompts))
 
     def report(self, first: int, partial: Sequence[Sequence[Step]] = ()) -> None:
-        """Progress counts texts: a batch of chains may take minutes."""
-        each = self.options.texts_each
+        """Progress counts texts: a batch of chains may take minutes. What an earlier life has
+        written of a batch is no work of this one."""
+        partial, each = partial or self.partial, self.options.texts_each
         done = first * each + sum(map(len, partial))
         self.run.report(done, len(self.prompts) * each, **self.counts)
 
