@@ -1,7 +1,7 @@
 """Runs of preference models and RL for tests: on a tiny model, a few rows, a few steps."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +70,20 @@ def pm_run(settings: Settings, *, policy: str = "helpful", **values: Any) -> Pat
     )
 
 
-def rl_run(settings: Settings, *, test: str = "none", **values: Any) -> Path:
-    """An RL run of four steps."""
+def rl_run(
+    settings: Settings, *, test: str = "none", asked: Sequence[str] = (), **values: Any
+) -> Path:
+    """An RL run of four steps, on prompts of a file where some are given."""
+    if asked:
+        values["prompts"] = "mine.jsonl"
+    lines = "".join(json.dumps({"prompt": one}) + "\n" for one in asked).encode()
     chosen = {
         "start": "helpful", "pm": "pm", "max_steps": 4, "batch": 4, "samples": 2, "fixed": 4,
         "answer_tokens": 8, "save_every": 2, "sample_every": 2, "micro_batch": 2, **values,
     }  # fmt: skip
-    return made(settings, "rl", RlOptions.of(chosen), provenance={"test_pm": test})
+    inputs = {"inputs.prompts.jsonl": lines} if asked else None
+    options = RlOptions.of(chosen)
+    return made(settings, "rl", options, inputs=inputs, provenance={"test_pm": test})
 
 
 def silence(path: Path) -> Path:

@@ -13,15 +13,16 @@ from rewards import HEARD, WORDS, pm_run, rl_run, same, silence, work
 
 from cai_app import files, jobs
 from cai_app.backends import adapter_hash, trained
-from cai_app.errors import BackendError
+from cai_app.errors import BackendError, InputError
 from cai_app.records import RlOptions
 from cai_app.settings import ROOT, Settings
 from cai_app.work import program
-from cai_app.work.progress import Paused, Run
+from cai_app.work.progress import Paused, Run, Stopped
 
 torch = pytest.importorskip("torch")
 
 from cai_app.work import one_base, preference, rl, rl_prompts  # noqa: E402
+from cai_app.work.training import finishing  # noqa: E402
 
 
 @pytest.fixture
@@ -79,8 +80,11 @@ def test_a_split_gives_two_models_of_different_prompts_and_resumes_bit_by_bit(
 ) -> None:
     monkeypatch.setattr("cai_app.work.pm_data._UNSEEN", 4)
     options = {"split": True, "epochs": 2.0, "save_every": 2, "sample_every": 0, "dropout": 0.1}
-    whole, broken = pm_run(home, **options), pm_run(home, **options)
+    whole, broken = pm_run(home, name="mine", **options), pm_run(home, **options)
+    published: list[Path] = []
+    monkeypatch.setattr(finishing, "_publish", lambda run, folder, name: published.append(folder))
     work(whole, preference.preference)
+    assert published == [whole / "adapter"]  # and not the one that only watches, before it
     assert not same(whole / "adapter", whole / "test_pm")
     step = preference.Fit._step
     seen: list[int] = []
@@ -151,8 +155,8 @@ def test_the_reference_is_the_start_adapter_and_not_the_base(home: Settings) -> 
     path = silence(rl_run(home))
     with program.opened(path) as run:
         options = RlOptions(**run.config.options)
-        prompts, fixed, _ = rl.gather(run, options)
         base, opened = one_base.of_run(run, options)
+        prompts, fixed, _ = rl.gather(run, options, base)
         job = rl.Job(run, options, base, opened, prompts, fixed)
     written = base.write(job.policy, [p for p, _ in fixed], range(len(fixed)), max_tokens=8)
     from cai_app.work.rl_look import kl_of
@@ -171,6 +175,42 @@ def _of(base: one_base.OneBase, key: Any) -> list[Any]:
         weight for name, weight in base.model.named_parameters()
         if f".{base.adapters._names[key]}." in name
     ]  # fmt: skip
+
+
+def test_prompts_that_leave_no_room_for_an_answer_are_named_and_not_asked(home: Settings) -> None:
+    asked = [*(f"Can you help me {word}?" for word in WORDS), "wifi " * 200]
+    path = rl_run(home, asked=asked, max_tokens=100)
+    with program.opened(path) as run:
+        options = RlOptions(**run.config.options)
+        base, _ = one_base.of_run(run, options)
+        prompts, fixed, _ = rl.gather(run, options, base)
+        assert {prompt for prompt, _ in (*prompts, *fixed)} == set(asked[:-1])
+        (aside,) = files.read_rows(path / "rejected.jsonl")[0]
+        assert (
+            aside["prompt"] == asked[-1] and "max_tokens leaves beside an answer" in aside["reason"]
+        )
+        assert run.status.metrics["too_long"] == 1
+        with pytest.raises(InputError, match="raise max_tokens, or lower answer_tokens"):
+            rl.gather(run, options.model_copy(update={"max_tokens": 12}), base)
+
+
+def test_a_policy_from_an_adapter_with_dropout_begins_where_its_start_is(home: Settings) -> None:
+    folder = home.home / "adapters" / "dropped"
+    shutil.copytree(home.data / "pocket" / "adapters" / "m" / "helpful", folder)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    files.replace(folder / "adapter_config.json", json.dumps({**config, "lora_dropout": 0.5}))
+    path = silence(rl_run(home, start="dropped", max_steps=1))
+    with program.opened(path) as run:
+        run.stopping = True
+        with pytest.raises(Stopped):
+            rl.rl(run)
+    work(path, rl.rl)
+    rows = files.read_rows(path / "metrics.jsonl")[0]
+    assert next(row for row in rows if "reward" in row)["rollout_kl"] < 1e-6
+    # Stopped before its first step, it has looked at step 0 once.
+    assert [row["step"] for row in rows if "kl" in row] == [0, 1]
+    kept = json.loads((path / "adapter" / "adapter_config.json").read_text())
+    assert kept["lora_dropout"] == 0
 
 
 def test_an_alarm_pauses_the_run_says_why_and_is_silent_when_resumed(home: Settings) -> None:

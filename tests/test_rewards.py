@@ -2,6 +2,8 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +17,9 @@ from cai_app.work.targets import Pair
 
 torch = pytest.importorskip("torch")
 
-from cai_app.work import checkpoints, rloo  # noqa: E402
+from cai_app.work import checkpoints, preference, rl, rloo  # noqa: E402
 from cai_app.work.learner import Learner, begun  # noqa: E402
+from cai_app.work.pm_data import Data  # noqa: E402
 from cai_app.work.pm_fit import soft_loss  # noqa: E402
 from cai_app.work.progress import Paused, Run  # noqa: E402
 
@@ -182,6 +185,16 @@ def test_alarms_go_on_where_they_were_and_one_that_was_read_is_silent() -> None:
     assert silent.rollouts([[0.1, 0.5]], lengths=[50], truncated=0.0) is None
 
 
+def test_a_silent_alarm_hides_none_behind_it() -> None:
+    silent = Alarms(Limits(kl=5), silent=["truncated", "kl"])
+    found = silent.rollouts([[0.5, 0.5]], lengths=[96, 96], truncated=1.0)
+    assert found is not None and found.rule == "spread"
+    for _ in range(PATIENCE):
+        assert silent.look(kl=6.0, test=1.0) is None
+    falls = [silent.look(kl=6.0, test=0.5) for _ in range(PATIENCE)]
+    assert falls[-1] is not None and falls[-1].rule == "test"
+
+
 def test_a_gradient_that_is_no_number_pauses_and_leaves_the_weights() -> None:
     weight = torch.nn.Parameter(torch.ones(3))
     learner = Learner([weight], lr=0.1)
@@ -196,6 +209,33 @@ def test_rl_is_never_without_kl() -> None:
     assert RlOptions.of({}).kl_weight == 0.05
     with pytest.raises(InputError, match="kl-weight"):
         RlOptions.of({"kl_weight": 0})
+
+
+@pytest.mark.parametrize("steps", [None, "", "none"])
+def test_rl_needs_a_number_of_steps(steps: str | None) -> None:
+    with pytest.raises(InputError, match="max-steps is .*say how many"):
+        RlOptions.of({"max_steps": steps})
+
+
+def test_a_preference_model_is_scaled_on_prompts_that_leave_room_for_an_answer() -> None:
+    base: Any = SimpleNamespace(room=lambda options: 320, length=lambda text: len(text.split()))
+    pairs = [pair(0.9, "word " * n) for n in (100, 160, 161, 400)]
+    data = Data(([pairs[0], pairs[2]],), {"ai": pairs[1:]}, {})
+    found = preference.to_scale_on(PreferenceOptions.of({}), base, data)
+    assert [len(one.split()) for one in found] == [160, 100]
+    with pytest.raises(InputError, match="none of 1 prompts has at most 160 tokens"):
+        preference.to_scale_on(PreferenceOptions.of({}), base, Data((pairs[2:3],), {}, {}))
+
+
+def test_rl_with_fewer_prompts_a_step_than_processes_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    run: Any = SimpleNamespace(
+        config=SimpleNamespace(options=RlOptions.of({"batch": 8, "samples": 4}).model_dump())
+    )
+    with pytest.raises(InputError, match="a step has 2 prompts .* too few for 4 processes"):
+        rl.rl(run)
 
 
 def test_signs_are_read_from_texts() -> None:

@@ -1,5 +1,6 @@
 """The parts of a training that are arithmetic: what is learned, 4-bit values, the 51 chances."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import training as small
 from cai_app.prompts import draft
 from cai_app.records import DistillOptions, SftOptions
 from cai_app.settings import Settings
+from cai_app.work import distill, program
 from cai_app.work.distill import Text
 from cai_app.work.training import Encoder, Opened, TooLong, open_base, pad_collator, split
 from cai_app.work.training.base import unpack
@@ -80,6 +82,30 @@ def test_a_prompt_is_on_one_side_of_the_split() -> None:
     assert kept and out and len(kept) + len(out) == 400
     assert not {row[0] for row in kept} & {row[0] for row in out}
     assert split(rows, 0.0, seed=0, key=lambda row: row[0]) == (rows, [])
+
+
+def test_a_prompt_is_on_one_side_though_enough_rows_are_held_out() -> None:
+    rows = [(f"p{n % 40}", n) for n in range(8000)]
+    kept, out = split(rows, 0.5, seed=0, key=lambda row: row[0])
+    assert len(out) >= 200 and len(kept) + len(out) == 8000
+    assert not {row[0] for row in kept} & {row[0] for row in out}
+
+
+def test_a_teacher_without_a_beginning_token_reads_all_of_the_text(
+    opened: Opened, settings: Settings
+) -> None:
+    path = small.made(settings, small.prepared(settings, "distill"))
+    row = {"prompt": "Can you help me?", "text": "Sure.", "whole": True}
+    (path / distill.ANSWERS).write_text(json.dumps(row) + "\n")
+    preamble = "The assistant helps.\n\nHuman: Hello\n\nAssistant: Hi."
+    with program.opened(path) as run:
+        options = DistillOptions(**run.config.options)
+        (text,) = distill.encode(run, opened, options, preamble)
+    said = "\n\nHuman: Can you help me?\n\nAssistant: Sure.<|end|>"
+    decode = opened.codec.tokenizer.decode
+    assert decode(text.before + text.learned) == said
+    behind = decode(text.behind + text.learned)
+    assert behind.startswith(preamble) and behind.endswith(said)
 
 
 def test_the_51_chances_sum_to_one_and_agree_with_themselves() -> None:

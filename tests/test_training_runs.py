@@ -19,7 +19,7 @@ from cai_app.errors import InputError
 from cai_app.prompts import draft
 from cai_app.records import DistillOptions, Sampling
 from cai_app.settings import Settings
-from cai_app.work import checkpoints, distill, program
+from cai_app.work import checkpoints, distill, program, sft
 from cai_app.work.training import fitting, sampling
 from cai_app.workbench import Workbench
 
@@ -75,6 +75,22 @@ def test_a_training_that_was_stopped_ends_with_the_weights_of_an_unbroken_one(
     assert [step for step, _ in small.curve(broken)] == [1, 2, 3, 4]
     looked = [row["step"] for row in files.read_rows(broken / "samples.jsonl")[0]]
     assert sorted(set(looked)) == [0, 2, 4] and looked.count(2) == looked.count(4)
+
+
+def test_a_training_that_died_after_its_last_step_trains_none_more(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = small.made(settings, small.prepared(settings, "sft"))
+    assert small.work(whole).state == "done"
+    path = small.made(settings, small.prepared(settings, "sft"))
+    with monkeypatch.context() as patched:
+        patched.setattr(sft, "finish", lambda *_, **__: 1 / 0)
+        assert small.work(path).state == "failed"
+    info = small.work(path)
+    assert (info.state, info.done, info.total) == ("done", 4, 4)
+    first, second = small.weights(whole), small.weights(path)
+    assert all((first[name] == second[name]).all() for name in first)
+    assert small.curve(whole) == small.curve(path)
 
 
 def test_the_result_loads_by_name_by_run_and_in_plain_peft_and_says_what_made_it(

@@ -40,7 +40,8 @@ def prepared(settings: Settings, kind: str, **values: Any) -> jobs.NewRun:
     """A training of the tiny model, ready to be started."""
     common = {"batch": 8, "max_steps": 4, "save_every": 2, "sample_every": 2, "held_out": 0.2}
     small = SMALL.get(kind, {})
-    asked = {"backend": f"hf:{base()}", "dropout": 0.1, **common, **small, **values}
+    dropout = 0.0 if kind == "rl" else 0.1
+    asked = {"backend": f"hf:{base()}", "dropout": dropout, **common, **small, **values}
     options = training.options_of(kind, asked)
 
     def no_store() -> Store:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cai_app.records.training import (
     SCHEDULE,
@@ -89,6 +89,23 @@ class PreferenceOptions(TrainOptions):
         "at most.",
     )
 
+    def taken(self, ai: int, helpful: int) -> tuple[int, int]:
+        """How many pairs of either source are learned where there are so many: at most `limit`,
+        with `mix` of them AI's. The scarcer source is not repeated: the other shrinks with it."""
+        most = self.limit or ai + helpful
+        if self.labels != "both":
+            return (min(ai, most), 0) if self.labels == "ai" else (0, min(helpful, most))
+        if 0 < self.mix < 1:
+            most = min(most, int(ai / self.mix), int(helpful / (1 - self.mix)))
+        first = round(most * self.mix)
+        return min(ai, first), min(helpful, most - first)
+
+    def steps_of(self, pairs: int) -> int:
+        """Steps of one preference model: whole batches of all epochs, or as many as were asked
+        for."""
+        found = max(1, round(pairs * self.epochs / self.batch))
+        return min(found, self.max_steps or found)
+
     def start_of_preset(self) -> str:
         """A preference model starts from the pretrained base (HH 3)."""
         return "none"
@@ -127,7 +144,15 @@ class RlOptions(TrainOptions):
         default=4, ge=2, le=256, description="Responses to each prompt of a step (TRL: 2)."
     )
     batch: Batch = Field(default=32, description="Responses in one step, of all prompts together.")
-    max_steps: Most = Field(default=150, description="Steps of the run.")
+    max_steps: int = Field(
+        default=150, gt=0, description="Steps of the run; it has no epochs that would end it."
+    )
+    dropout: float = Field(
+        default=0.0,
+        ge=0,
+        le=0,
+        description="Always 0: RL's gradients are of the very policy that has written.",
+    )
     answer_tokens: int = Field(
         default=96, gt=0, le=4096, description="Most tokens of a response (the paper: 128)."
     )
@@ -150,6 +175,13 @@ class RlOptions(TrainOptions):
         ge=0,
         description="Pause when responses are so many times longer or shorter; 0: never.",
     )
+
+    @field_validator("max_steps", mode="before")
+    @classmethod
+    def _has_steps(cls, value: Any) -> Any:
+        if value is None or str(value).strip().lower() in ("", "none", "null"):
+            raise ValueError("RL ends after a number of steps; say how many, such as 150")
+        return value
 
     def start_of_preset(self) -> str:
         """RL starts from SL-CAI in both readings (CAI 4.2)."""

@@ -4,7 +4,7 @@ They are diagnostics, not guarantees: a reward can be gamed without any of them.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from cai_app.records import Record
@@ -49,10 +49,11 @@ class Alarms:
     ) -> Alarm | None:
         """Why to stop before learning from these rollouts, or None: rewards by prompt, and the
         preference model's part of them, without which KL's noise alone would be learned."""
-        return self._heard(*self._rollouts(rewards, scores or rewards, lengths, truncated))
+        return self._heard(self._rollouts(rewards, scores or rewards, lengths, truncated))
 
-    def _heard(self, rule: str, reason: str | None) -> Alarm | None:
-        return None if reason is None or rule in self.silent else Alarm(rule, reason)
+    def _heard(self, alarms: Iterable[Alarm]) -> Alarm | None:
+        """The first that is not silent: one that was read hides none behind it."""
+        return next((one for one in alarms if one.rule not in self.silent), None)
 
     def _rollouts(
         self,
@@ -60,22 +61,25 @@ class Alarms:
         scores: Sequence[Sequence[float]],
         lengths: Sequence[int],
         truncated: float,
-    ) -> tuple[str, str | None]:
+    ) -> Iterator[Alarm]:
         flat = [value for row in rewards for value in row]
         if not all(math.isfinite(value) for value in flat):
-            return "number", (
+            yield Alarm(
+                "number",
                 "a reward is not a number, and would train on nothing; score the preference "
-                "model on the run's samples, and train it anew if it gives no numbers there"
+                "model on the run's samples, and train it anew if it gives no numbers there",
             )
         if truncated >= 1:
-            return "truncated", (
+            yield Alarm(
+                "truncated",
                 f"all {len(flat)} responses were cut at the token limit, so none has an end to be "
-                "scored at; raise answer_tokens, or start from a model that ends its answers"
+                "scored at; raise answer_tokens, or start from a model that ends its answers",
             )
         if all(max(row) - min(row) < _SPREAD for row in scores):
-            return "spread", (
+            yield Alarm(
+                "spread",
                 "every prompt's responses have the same score, so there is nothing to learn; "
-                "raise samples, or look at whether the policy still writes different answers"
+                "raise samples, or look at whether the policy still writes different answers",
             )
         mean = sum(lengths) / len(lengths)
         if self.start_length is None:
@@ -83,19 +87,18 @@ class Alarms:
         drift = mean / max(1.0, self.start_length)
         most = self.limits.length
         if most and not 1 / most < drift < most:
-            return "length", (
+            yield Alarm(
+                "length",
                 f"responses are {mean:.0f} tokens long and were {self.start_length:.0f} at the "
                 f"start, more than {most:g} times as much either way; a preference model that "
-                "counts length is being gamed: lower lr, or raise kl_weight"
+                "counts length is being gamed: lower lr, or raise kl_weight",
             )
-        return "", None
 
     def look(self, *, kl: float, test: float | None, error: float = 0.0) -> Alarm | None:
         """Why to stop after a look at the fixed prompts: KL in nats a response, and the score of a
         preference model that the policy is not trained on, with its standard error."""
-        far = self._far(kl)
-        turned = self._turned(test, error)
-        return self._heard("kl", far) or self._heard("test", turned)
+        found = {"kl": self._far(kl), "test": self._turned(test, error)}
+        return self._heard(Alarm(rule, reason) for rule, reason in found.items() if reason)
 
     def _far(self, kl: float) -> str | None:
         if self.limits.kl and kl > self.limits.kl:

@@ -143,7 +143,9 @@ def encode(run: Run, opened: Opened, options: DistillOptions, preamble: str) -> 
         else:
             ids, _ = codec.tokens(f"{plain.text} {row['text']}")
             head, _ = codec.tokens(behind.segments[0])
-            text = Text(row["prompt"], head, ids[:1], [*ids[1:], *ending])
+            # Without a token for the beginning, the text's own first one is read by both.
+            opening = [] if ids[0] == opened.tokenizer.bos_token_id else ids[:1]
+            text = Text(row["prompt"], [*head, *opening], ids[:1], [*ids[1:], *ending])
         length = len(text.before) + len(text.learned)
         if not row["text"]:
             rejected.append({**row, "reason": "it is empty"})

@@ -58,10 +58,12 @@ class OneBase:
         start: Path | None = None,
         shape: tuple[int, int] = (16, 32),
         dropout: float = 0.0,
+        still: bool = False,
         seed: int = 0,
     ) -> tuple[Key, list[torch.nn.Parameter]]:
         """An adapter to be trained, a copy of `start` or a new one of (rank, alpha); its key and
-        its weights. All others are frozen."""
+        its weights. All others are frozen. `dropout` is of a new one; `still` takes a copy's out,
+        whatever `start` was trained with."""
         from peft import LoraConfig, PeftConfig
 
         if start is not None:
@@ -73,7 +75,13 @@ class OneBase:
             )
         key: Key = (name, 0, 0)
         torch.manual_seed(seed)  # a new adapter's weights are drawn
+        there = set(self.model.modules())
         weights = self.adapters.learn(key, config, start)
+        if still:
+            config.lora_dropout = 0.0
+            for module in set(self.model.modules()) - there:
+                if isinstance(module, torch.nn.Dropout):
+                    module.p = 0.0
         self._configs[key] = config
         return key, weights
 
@@ -90,6 +98,14 @@ class OneBase:
                 yield
         finally:
             config._attn_implementation = before
+
+    def length(self, prompt: str) -> int:
+        """A prompt's tokens, as `write` counts them."""
+        return self.codec.count(draft(prompt))
+
+    def room(self, options: TrainOptions) -> int:
+        """Most tokens of prompt and answer together, with one more at which it is scored."""
+        return min(options.max_tokens, self.engine.window) - 1
 
     def text(self, prompt: str, response: str) -> str:
         """A whole dialogue as a preference model reads it."""

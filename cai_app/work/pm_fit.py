@@ -79,7 +79,7 @@ class Fit:
             lr=options.lr,
             warmup=options.warmup,
             schedule=options.schedule,
-            total=steps_of(len(data.parts[part]), options),
+            total=options.steps_of(len(data.parts[part])),
         )
 
     def _tokens(self, prompt: str, response: str) -> tuple[int, ...]:
@@ -200,12 +200,6 @@ class Fit:
         files.replace(fresh / MEASURED, as_json(measured))
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
-
-
-def steps_of(pairs: int, options: PreferenceOptions) -> int:
-    """Steps of one preference model: whole batches of all epochs, or as many as were asked for."""
-    found = max(1, round(pairs * options.epochs / options.batch))
-    return min(found, options.max_steps or found)
 
 
 def _draw(*numbers: int) -> int:

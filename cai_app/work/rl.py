@@ -8,31 +8,37 @@ NaN rewards pass with no gradient. What is left of it is `rloo.py` and `Job.step
 
 import sys
 
+from cai_app.errors import InputError
 from cai_app.records.rewards import RlOptions
 from cai_app.work.learner import asked_to_stop, begun
 from cai_app.work.one_base import of_run
 from cai_app.work.program import main
 from cai_app.work.progress import Run, Stopped
 from cai_app.work.rl_job import CUT, OUTPUTS, Job
-from cai_app.work.rl_prompts import gather
+from cai_app.work.rl_prompts import gather, prompts_of_step
 from cai_app.work.training.processes import join, wait, world
 
 
 def rl(run: Run) -> None:
     """Write adapter/, the policy; steps/NNNNNN/, the policy at each look; samples.jsonl."""
+    options = RlOptions(**run.config.options)
+    if (each := prompts_of_step(options)) < world().size:
+        raise InputError(
+            f"a step has {each} prompts (batch {options.batch}, samples {options.samples}), too "
+            f"few for {world().size} processes; raise batch, or start fewer processes"
+        )
     run.hold_device()
     join()
-    options = RlOptions(**run.config.options)
     run.set("running", unit="steps", total=options.max_steps, outputs=OUTPUTS)
-    prompts, fixed, unseen = gather(run, options)
     base, opened = of_run(run, options)
+    prompts, fixed, unseen = gather(run, options, base)
     job = Job(run, options, base, opened, prompts, fixed)
     state = begun(run, CUT)
-    if state is not None:
-        job.restore(state)
-    total = options.max_steps or 1
-    if job.done == 0:
+    if state is None:
         job.look()
+    else:
+        job.restore(state)
+    total = options.max_steps
     while job.done < total:
         if asked_to_stop(run):
             job.save()

@@ -21,7 +21,7 @@ from cai_app.work.pm_fit import as_json
 from cai_app.work.progress import Paused, Run
 from cai_app.work.rl_look import Looked, Scorer, compared, gained, judged, look
 from cai_app.work.rl_prompts import Asked, hashes, of_step
-from cai_app.work.sft import last_numbers
+from cai_app.work.sft import REJECTED, last_numbers
 from cai_app.work.training.base import Opened
 from cai_app.work.training.finishing import card_facts, complete
 from cai_app.work.training.processes import gathered, world
@@ -29,7 +29,7 @@ from cai_app.work.training.sampling import SAMPLES
 
 METRICS, MEASURED = "metrics.jsonl", "measured.json"
 CUT = (METRICS, SAMPLES)
-OUTPUTS = ("adapter", "steps", SAMPLES, MEASURED)
+OUTPUTS = ("adapter", "steps", SAMPLES, MEASURED, REJECTED)
 STEPS = "steps"  # the policy at every look, small, for the checkpoint slider
 HEARD = "alarms.json"  # rules that have paused this run, and are silent once it is resumed
 SHOWN = 8  # fixed prompts whose answers are kept at every look
@@ -52,7 +52,11 @@ class Job:
         begun, shape = opened.place.adapter, (options.rank, options.alpha)
         # A frozen copy of where the policy starts: with its adapter off it would be another model.
         self.start, _ = base.learn("start", start=begun, seed=options.seed, shape=shape)
-        self.policy, weights = base.learn("policy", start=begun, seed=options.seed, shape=shape)
+        # Without dropout, whatever it was trained with: gradients are of the policy that has
+        # written, KL to the start begins at 0, and a resumed run has nothing random to go on from.
+        self.policy, weights = base.learn(
+            "policy", start=begun, seed=options.seed, shape=shape, still=True
+        )
         self.pm = self._scorer(options.pm)
         watching = run.config.provenance.get("test_pm", "none")
         self.test = None if watching == "none" else self._scorer(watching)
@@ -61,7 +65,7 @@ class Job:
             lr=options.lr,
             warmup=options.warmup,
             schedule=options.schedule,
-            total=options.max_steps or 1,
+            total=options.max_steps,
         )
         heard = run.path / HEARD
         self.alarms = Alarms(
@@ -202,9 +206,9 @@ class Job:
         heard = {*self.alarms.silent, *([alarm.rule] if alarm.rule != "number" else [])}
         if world().first:
             files.replace(self.run.path / HEARD, as_json(sorted(heard)))
+        again = "" if alarm.rule == "number" else " and does not stop for this again"
         raise Paused(
-            f"step {self.done}: {alarm.reason}. Resume goes on from the last checkpoint and does "
-            "not stop for this again"
+            f"step {self.done}: {alarm.reason}. Resume goes on from the last checkpoint{again}"
         )
 
     def log(self, numbers: dict[str, float]) -> None:

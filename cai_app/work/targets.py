@@ -49,19 +49,13 @@ def half(prompt: str) -> int:
 
 
 def mixed(ai: Sequence[Pair], helpful: Sequence[Pair], options: PreferenceOptions) -> list[Pair]:
-    """Pairs to learn from, in a drawn order: at most `limit`, with `mix` of them AI's.
-
-    The scarcer source is not repeated: the other one shrinks with it.
-    """
+    """Pairs to learn from, in a drawn order, as many of either as the options take."""
     rng = np.random.default_rng(options.seed)
-    most = options.limit or len(ai) + len(helpful)
+    first, second = options.taken(len(ai), len(helpful))
     if options.labels == "both":
-        if 0 < options.mix < 1:
-            most = min(most, int(len(ai) / options.mix), int(len(helpful) / (1 - options.mix)))
-        first = round(most * options.mix)
-        chosen = _some(ai, first, rng) + _some(helpful, most - first, rng)
+        chosen = _some(ai, first, rng) + _some(helpful, second, rng)
     else:
-        chosen = _some(ai if options.labels == "ai" else helpful, most, rng)
+        chosen = _some(ai if options.labels == "ai" else helpful, first + second, rng)
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 

@@ -54,15 +54,18 @@ def finish(
     return folder
 
 
-def complete(run: Run, fresh: Path, facts: dict[str, Any], *, title: str, about: str) -> None:
-    """Give a saved adapter its facts and its card, and put it where it is found."""
+def complete(
+    run: Run, fresh: Path, facts: dict[str, Any], *, title: str, about: str, named: bool = True
+) -> None:
+    """Give a saved adapter its facts and its card, and put it where it is found; under the name
+    that was asked for too, unless it is not `named`."""
     files.replace(fresh / trained.FACTS, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     files.replace(fresh / "README.md", _card(facts, title=title, about=about))
     folder = run.path / ADAPTER
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
     files.sync_folder(run.path)
-    if name := run.config.options.get("name"):
+    if named and (name := run.config.options.get("name")):
         _publish(run, folder, str(name))
 
 

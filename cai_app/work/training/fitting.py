@@ -5,8 +5,6 @@ it, so that its weights and its curves are those of an unbroken run.
 """
 
 import contextlib
-import hashlib
-import json
 import logging
 import math
 import shutil
@@ -15,20 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from cai_app import files
-from cai_app.errors import BackendError, InputError
+from cai_app.errors import InputError
 from cai_app.records import TrainOptions
 from cai_app.work import checkpoints
 from cai_app.work.progress import Paused, Run, Stopped
 from cai_app.work.training.processes import world
-from cai_app.work.training.sampling import SAMPLES, Sampler
+from cai_app.work.training.resuming import CUT, adopt, finished, resume_point
+from cai_app.work.training.sampling import Sampler
 
 log = logging.getLogger(__name__)
 
 # Sees the numbers of a log entry under the curves' names; a reason pauses the run.
 Alarm = Callable[[dict[str, float]], str | None]
-CUT = ("metrics.jsonl", SAMPLES)  # files that belong to a checkpoint by their sizes
 _STAGING = ".part"  # where the trainer writes a checkpoint before it counts
-_MANIFEST = "files.json"
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 # What the library calls things, and what the curves call them; None is left out.
 _NAMES: dict[str, str | None] = {
@@ -108,52 +105,8 @@ class Saving:
         self.accelerator.wait_for_everyone()
         if world().first:
             made = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-            _adopt(self.cai_run.path, made)
+            adopt(self.cai_run.path, made)
         self.accelerator.wait_for_everyone()
-
-
-def _adopt(run: Path, made: Path) -> None:
-    """Take over a checkpoint that the trainer has written, with a hash of every file."""
-    with checkpoints.writing(run, outputs=CUT) as folder:
-        (made / "training_args.bin").unlink(missing_ok=True)  # pickled, and never read
-        for path in sorted(made.iterdir()):
-            path.rename(folder / path.name)
-        known = {
-            str(path.relative_to(folder)): _sha256(path)
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        }
-        files.replace(folder / _MANIFEST, json.dumps(known, indent=1))
-    shutil.rmtree(made, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def resume_point(run: Path) -> Path | None:
-    """The newest checkpoint all of whose files are what they were; None to begin anew. Raises
-    BackendError where there are checkpoints and every one of them is damaged."""
-    found = checkpoints.complete(run)
-    for folder in found:
-        if _whole(folder):
-            return folder
-        log.warning("checkpoint %s is damaged; taking the one before", folder.name)
-    if found:
-        raise BackendError(
-            f"every checkpoint of {run.name} is damaged; delete the folder "
-            f"{run / 'checkpoints'} to begin it anew"
-        )
-    return None
-
-
-def _whole(folder: Path) -> bool:
-    try:
-        known = json.loads((folder / _MANIFEST).read_bytes())
-        return all(_sha256(folder / name) == digest for name, digest in known.items())
-    except (OSError, ValueError, AttributeError):
-        return False
 
 
 def fit(
@@ -176,6 +129,12 @@ def fit(
     begin = resume_point(run.path)
     if world().first:
         checkpoints.cut_back(run.path, begin, CUT)
+    if begin is not None and (steps := finished(begin)):
+        # The library would train one step more before it looks whether any is left.
+        log.info("checkpoint %s is of the last step; nothing is left to train", begin.name)
+        trainer._load_from_checkpoint(str(begin))
+        run.set("running", unit="steps", total=steps, done=steps)
+        return
     watch = _watch(run, trainer, sampler, every, alarms)
     trainer.add_callback(watch)
     log.info("going on from checkpoint %s" if begin else "beginning%s", begin.name if begin else "")

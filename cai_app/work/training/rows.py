@@ -66,13 +66,18 @@ def split(
     rows: Sequence[T], share: float, *, seed: int, key: Callable[[T], str]
 ) -> tuple[list[T], list[T]]:
     """Rows to train on, and held-out ones: whole prompts, by a hash, so that a prompt is on one
-    side only; at most 200 rows are held out."""
+    side only; once 200 rows are held out, no further prompt is."""
     kept: list[T] = []
     out: list[T] = []
+    theirs: set[str] = set()
     for row in rows:
         digest = hashlib.sha256(f"held out {seed} {key(row)}".encode()).digest()
         held = int.from_bytes(digest[:4], "big") / 2**32 < share
-        (out if held and len(out) < _MOST_HELD_OUT else kept).append(row)
+        if held and (key(row) in theirs or len(out) < _MOST_HELD_OUT):
+            theirs.add(key(row))
+            out.append(row)
+        else:
+            kept.append(row)
     return (kept, out) if kept else (out, [])
 
 
