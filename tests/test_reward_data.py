@@ -22,7 +22,7 @@ from cai_app.records import (
 )
 from cai_app.settings import Settings
 from cai_app.store import Store
-from cai_app.workbench.training import rewards
+from cai_app.workbench.training import planning, rewards
 from cai_app.workbench.training.gathering import Sources
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -127,6 +127,22 @@ def test_rl_pins_its_preference_model_and_refuses_an_adapter_that_scores_nothing
     found = rewards.gather_prompts(RlOptions.of({"prompts": str(path)}), sources)
     asked = [json.loads(line)["prompt"] for line in found.inputs[rewards.PROMPTS].splitlines()]
     assert sorted(asked) == ["One?", "Two?"]
+
+
+def test_a_plan_counts_the_pairs_and_steps_that_the_mix_leaves(
+    store: Store, sources: Sources
+) -> None:
+    pairs, person = [compared(n) for n in range(200)], Rater(kind="human", name="ada")
+    store.comparisons.add(pairs)
+    store.labels.add([label(one, rater(), 0.9) for one in pairs[:40]])
+    store.labels.add([label(one, person, 1.0, orders=False) for one in pairs[40:]])
+    options = PreferenceOptions.of({"policy": "helpful", "helpful": "human", "epochs": 2.0})
+    found = rewards.gather_pairs(options, sources)
+    # Of 40 AI pairs 36 are learned, and as many of the many others.
+    assert found.rows == 72 and len(found.texts) == 144 and found.counts["helpful"] == 160
+    assert planning.steps_of(options, found.rows) == round(72 * 2 / 32)
+    halves = options.model_copy(update={"split": True})
+    assert planning.steps_of(halves, found.rows) == 2 * round(36 * 2 / 32)
 
 
 def test_what_is_not_learned_comes_along_to_be_tested_on(store: Store, sources: Sources) -> None:

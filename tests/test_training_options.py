@@ -116,6 +116,16 @@ def test_a_prepared_run_waits_for_a_launcher(
     assert made["command"][1:] == ["-m", "cai_app.work.sft", str(path)]
 
 
+def test_a_batch_that_cannot_be_taken_in_equal_parts_is_refused_before_the_start(
+    settings: Settings,
+) -> None:
+    with pytest.raises(InputError, match="batch 24 cannot be taken 16 at once"):
+        small.prepared(settings, "sft", batch=24)
+    with pytest.raises(InputError, match="batch 12 cannot be taken 8 at once"):
+        small.prepared(settings, "dpo", batch=12)
+    assert small.prepared(settings, "sft", batch=24, micro_batch=12).options["batch"] == 24
+
+
 def test_hazards_train_pocket_models_only(settings: Settings) -> None:
     inverted = constitutions.load("inverted", settings)
     version = f"{inverted.name}@{inverted.hash}"

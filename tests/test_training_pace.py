@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from cai_app import jobs
-from cai_app.records import RlOptions, SftOptions
+from cai_app.records import DistillOptions, RlOptions, SftOptions
 from cai_app.settings import Settings
 from cai_app.store import Store
 from cai_app.workbench.training import pace, planning
@@ -39,6 +39,30 @@ def test_rl_is_estimated_by_what_it_writes_and_grows_with_its_steps(sources: Sou
     assert "rule of thumb" in few.seconds_from
     # Ten times the steps take longer nearly in proportion; looks and the end are the rest.
     assert 4 < (many.seconds - pace.LAUNCH) / (few.seconds - pace.LAUNCH) < 10
+
+
+def test_distillation_is_estimated_by_all_the_answers_that_are_written_and_learned(
+    settings: Settings, store: Store
+) -> None:
+    sources = Sources(settings, lambda: store)
+
+    def planned(answers: int) -> planning.TrainPlan:
+        options = DistillOptions.of({"prompts": "helpful", "answers": answers})
+        return planning.plan("distill", options, sources)
+
+    one, eight = planned(1), planned(8)
+    assert eight.tokens == 8 * one.tokens and eight.rows == 8 * one.rows
+    # Ten steps instead of two, and ten batches of answers that are written instead of two.
+    assert 4 < (eight.seconds - pace.LAUNCH) / (one.seconds - pace.LAUNCH) < 6
+
+
+def test_a_run_that_was_resumed_tells_no_pace(sources: Sources) -> None:
+    options = planning.settle(RlOptions.of({"start": "helpful"}), sources.settings)
+    path = run_of(sources.settings, options, gap=2.0, took=50.0)
+    status = jobs.queue.read_status(path)
+    jobs.queue.write_status(path, status, queued=status.created + 100)
+    took, basis = pace.seconds("rl", options, sources.settings, steps=100, by_rule=7.0)
+    assert took == 7.0 and "rule of thumb" in basis
 
 
 def test_an_earlier_run_with_the_same_settings_gives_its_pace_and_what_it_took_beside_it(

@@ -126,6 +126,11 @@ class TrainOptions(Options):
         """Base and start adapter as a backend's spec; for options whose start is settled."""
         return f"{self.backend}@{self.start}"
 
+    @property
+    def at_once(self) -> int:
+        """Rows that are on the device at once."""
+        return self.micro_batch
+
     def start_of_preset(self) -> str:
         """The adapter that the preset starts from, by name, or `none`."""
         return "helpful" if self.preset == "notes" else "none"
@@ -229,6 +234,11 @@ class DpoOptions(TrainOptions):
         default=1.0,
         description="How often the pairs are gone through (the small-model recipe: 3).",
     )
+
+    @property
+    def at_once(self) -> int:
+        """Rows are pairs of texts, so that half as many fit where one text did."""
+        return max(1, self.micro_batch // 2)
 
     def start_of_preset(self) -> str:
         """A policy that answers: helpful, where nothing better is named."""

@@ -95,9 +95,7 @@ def _trainer(
         def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
             return dataset  # tokens already, in the form in which the model is asked live
 
-    # Rows are pairs of texts, so that half as many fit where one text did.
-    micro = max(1, options.micro_batch // 2)
-    shared = options.model_copy(update={"micro_batch": micro})
+    shared = options.model_copy(update={"micro_batch": options.at_once})
     with kept_float32(opened.model):
         return Tuner(
             model=opened.model,

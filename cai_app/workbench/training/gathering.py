@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ROWS = "inputs.rows.jsonl"
 REJECTED = "inputs.rejected.jsonl"
+USUAL = 0.4  # of answer_tokens: how long an answer is by rule of thumb
 
 
 class Sources(NamedTuple):

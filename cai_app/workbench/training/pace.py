@@ -26,7 +26,7 @@ _LAYER = {False: 1.5e-3, True: 4e-4}
 _COMPARED = 20  # runs looked at
 # Options that decide how long a step takes.
 _LIKE = ("backend", "batch", "micro_batch", "rank", "max_tokens", "samples", "answer_tokens",
-         "prompts")  # fmt: skip
+         "answers", "prompts")  # fmt: skip
 
 
 def rule(options: TrainOptions, settings: Settings, *, tokens: float, written: float) -> float:
@@ -58,10 +58,15 @@ def seconds(
 
 
 def _ended(settings: Settings) -> list[RunInfo]:
+    """Runs that went through in one life: of one that was resumed, or moved back in the queue, the
+    times are of its last life, or hold a rest."""
     return [
         one
         for one in jobs.list_all(settings)
-        if one.state == "done" and one.done and (one.ended or 0) > (one.started or 0)
+        if one.state == "done"
+        and one.done
+        and (one.ended or 0) > (one.started or 0)
+        and one.queued <= one.created
     ]
 
 
@@ -72,8 +77,7 @@ def _alike(before: dict[str, Any], options: TrainOptions) -> bool:
 
 def _of_steps(info: RunInfo, steps: int) -> float | None:
     """Seconds of another number of steps: the run's own pace between its first and its last step,
-    and what it took before and after them. None for a run too short to tell, or one that was
-    resumed, whose times hold a rest."""
+    and what it took before and after them. None for a run too short to tell."""
     rows, _ = jobs.metrics(Path(info.path))
     times = {row["step"]: row["time"] for row in rows if row.get("step") and row.get("time")}
     if len(times) < 2 or info.started is None or info.ended is None:

@@ -8,7 +8,7 @@ from cai_app import jobs
 from cai_app import prompts as rendering
 from cai_app.backends import counting, describe, folders, locate, memory, parse_spec, trained
 from cai_app.errors import InputError
-from cai_app.records import Record, RlOptions, TrainOptions
+from cai_app.records import PreferenceOptions, Record, RlOptions, TrainOptions
 from cai_app.settings import Settings
 from cai_app.workbench.generation import DEVICE, whole_spec
 from cai_app.workbench.training import pace
@@ -105,9 +105,18 @@ def settle(options: TrainOptions, settings: Settings) -> TrainOptions:
     found = locate(f"{base}@{start}", settings).adapter
     if found is not None and "/" not in start:
         start = trained.name_of(found)
+    _check_batch(options)
     if options.name and (reason := trained.taken(settings, options.name)):
         raise InputError(f"the name {reason} already; choose another one")
     return options.model_copy(update={"backend": base, "start": start})
+
+
+def _check_batch(options: TrainOptions) -> None:
+    """A library's trainer takes a batch in equal parts; loops of our own take any."""
+    most = min(options.at_once, options.batch)
+    if not isinstance(options, PreferenceOptions | RlOptions) and options.batch % most:
+        whole = f"choose a multiple of {most}, or a micro_batch that it is a multiple of"
+        raise InputError(f"batch {options.batch} cannot be taken {most} at once; {whole}")
 
 
 def _run(
@@ -173,9 +182,13 @@ def refuse_hazards(versions: str, backend: str, settings: Settings) -> None:
 
 
 def steps_of(options: TrainOptions, rows: int) -> int:
-    """Optimizer steps over so many rows, held-out ones taken off; of RL, as many as are asked."""
+    """Optimizer steps over so many rows, held-out ones taken off; of RL, as many as are asked; of
+    preference models, over so many pairs that are learned."""
     if isinstance(options, RlOptions):
-        return options.max_steps or 1
+        return options.max_steps
+    if isinstance(options, PreferenceOptions):
+        halves = (rows - rows // 2, rows // 2) if options.split else (rows,)
+        return sum(map(options.steps_of, halves))
     kept = max(1, rows - min(200, round(rows * options.held_out)))
     whole = math.ceil(math.ceil(kept / options.batch) * options.epochs)
     return min(whole, options.max_steps) if options.max_steps else whole

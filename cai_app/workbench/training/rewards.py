@@ -8,13 +8,19 @@ from cai_app.errors import InputError
 from cai_app.records import PreferenceOptions, RlOptions
 from cai_app.settings import Settings
 from cai_app.workbench.generation import read_prompts
-from cai_app.workbench.training.gathering import ROWS, Gathered, Sources, drawn, lines
+from cai_app.workbench.training.gathering import (
+    ROWS,
+    USUAL,
+    Gathered,
+    Sources,
+    drawn,
+    lines,
+)
 from cai_app.workbench.training.labels import REFERENCE, ai_rows, helpful_rows
 
 PROMPTS = "inputs.prompts.jsonl"
 WORLD = "world"
 _MOST = 20_000  # rows of a source that are looked at
-_OF_MOST = 0.4  # of answer_tokens, how long an answer is by rule of thumb
 _PROMPT = 16  # tokens, likewise
 _AT_THE_END = 40  # batches written to compare start and end
 Row = dict[str, Any]
@@ -45,20 +51,34 @@ def gather_pairs(options: PreferenceOptions, sources: Sources) -> Gathered:
             continue
         rows += found
     policy = policy_of(options, sources.settings)
-    counts = Counter(row["kind"] for row in rows)
-    most = min(options.limit or _MOST, sum(counts[kind] for kind in learned))
+    chosen = _taken(options, rows)
     return Gathered(
         inputs={ROWS: lines(rows)},
-        rows=most,
-        counts=dict(counts),
+        rows=len(chosen),
+        counts=dict(Counter(row["kind"] for row in rows)),
         texts=[
             f"\n\nHuman: {row['prompt']}\n\nAssistant: {row[side]}"
-            for row in rows[:most]
+            for row in chosen
             for side in ("a", "b")
         ],
         rejected=rejected,
         provenance={**provenance, "policy": policy},
     )
+
+
+def _taken(options: PreferenceOptions, rows: list[Row]) -> list[Row]:
+    """As many rows of either source as the run will learn, held-out ones taken off."""
+    known = {
+        kind: [row for row in rows if row["kind"] == kind and _teaches(row)]
+        for kind in ("ai", "helpful")
+    }
+    kept = [round(len(some) * (1 - options.held_out)) for some in known.values()]
+    most = options.taken(*kept)
+    return [row for some, n in zip(known.values(), most, strict=True) for row in some[:n]]
+
+
+def _teaches(row: Row) -> bool:
+    return row["p"] is not None and row["a"].strip() != row["b"].strip()
 
 
 def _judged(
@@ -153,8 +173,8 @@ def gather_prompts(options: RlOptions, sources: Sources) -> Gathered:
     for name in {options.pm, test} - {"none"}:
         provenance[f"pm_hash {name}"] = folders.adapter_hash(_reward(options, settings, name))
     longest = max(texts, key=len) + " the" * options.answer_tokens
-    responses = (options.max_steps or 1) * options.batch
-    usual = round(_OF_MOST * options.answer_tokens)
+    responses = options.max_steps * options.batch
+    usual = round(USUAL * options.answer_tokens)
     return Gathered(
         inputs=inputs,
         rows=responses,
