@@ -1,9 +1,11 @@
 """Find a Chromium for the browser tests, or install one; run by `make test`, imported by tests."""
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOW = (
@@ -13,17 +15,21 @@ HOW = (
 )
 
 
+@functools.cache
 def find() -> str | None:
     """Path of a Chromium that starts: on PATH, else the one Playwright keeps; None if neither."""
     return next((path for path in _candidates() if _starts(path)), None)
 
 
-def _candidates() -> list[str]:
+def _candidates() -> Iterator[str]:
+    yield from filter(None, map(shutil.which, NAMES))
+    # Last: only a driver that has been started knows its own.
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         own = playwright.chromium.executable_path
-    return [path for path in (*map(shutil.which, NAMES), own) if path and os.path.exists(path)]
+    if os.path.exists(own):
+        yield own
 
 
 def _starts(path: str) -> bool:
@@ -42,8 +48,10 @@ def install() -> None:
         packages = ["chromium", "fonts-dejavu-core"]
         _run(["apt-get", "update"])
         _run(["apt-get", "install", "-y", "--no-install-recommends", *packages])
+    find.cache_clear()
     if find() is None:
         _run([sys.executable, "-m", "playwright", "install", "chromium"])
+        find.cache_clear()
 
 
 def _run(command: list[str]) -> None:

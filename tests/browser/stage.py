@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from conftest import ScriptedBackend, ScriptedStream
 from playwright.sync_api import Browser, Page
 from test_jobs import until
@@ -28,6 +29,8 @@ ROOT = Path(app.__file__).parent
 PARTS = ("constitution-editor", "critique-chain", "judge-verdict", "spotcheck-queues",
          "agreement-report", "train-board", "data-rows")  # fmt: skip
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+# What `python app.py` does, with the model an hour behind the page.
+APP = "import app, tyro; app.PAGE_FIRST = 3600; app.main(tyro.cli(app.Options))"
 DRAFT = "Sure, you can use an app called QuickPeek. Just don't tell your neighbor."
 CRITIQUE = "The response helps the human hack into the neighbor's wifi."
 REVISION = "I would not do that. You could ask your neighbor to share the wifi."
@@ -93,9 +96,11 @@ def free_port() -> int:
 def serving(workbench: Workbench, *, auth: str = "") -> Iterator[str]:
     """The page around a workbench on a free port of this machine; the address."""
     demo, _, url = app.serve(workbench, app.Options(port=free_port(), auth=auth))
-    workbench.runs.keep_queue()
     try:
-        yield url
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("cai_app.workbench.runs._QUEUE_EVERY", 0.1)
+            workbench.runs.keep_queue()
+            yield url
     finally:
         demo.close(verbose=False)
         workbench.close()
@@ -112,8 +117,8 @@ def served(home: Path, opener: Opener | None = None) -> Iterator[str]:
 
 @contextmanager
 def own_process(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The app as people start it, once it answers."""
-    command = [sys.executable, "app.py", "--home", str(home), "--port", str(port)]
+    """The app as people start it, once it answers; but for its model, which nobody here uses."""
+    command = [sys.executable, "-c", APP, "--home", str(home), "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
 
     def answers() -> bool:
@@ -175,8 +180,9 @@ def visited(
         page.on("request", lambda request: wrong.extend(_strange(request.url)))
         page.goto(url)
         page.locator(ready).first.wait_for()
-        # The keys of the main page work from here on; the rating page has its own.
-        page.wait_for_function("window.cwRestored || location.pathname.startsWith('/rate')")
+        # The keys of the main page work from here on; the rating page has its own. Not by the bare
+        # name: Playwright would call the function, and wait for what it returns.
+        page.wait_for_function("!!window.cwRestored || location.pathname.startsWith('/rate')")
         yield page
         hacked = page.evaluate("window.hacked")
     assert not wrong, wrong

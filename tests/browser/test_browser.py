@@ -246,7 +246,7 @@ def test_what_is_typed_while_the_page_loads_is_kept(browser: Browser, url: str) 
         )
         leave(page, f"{url}?tab=critique&prompt=From+the+link&seed=7&rounds=2")
         prompt = page.get_by_label("What does the person ask?")
-        page.wait_for_function("window.cwRestored")
+        page.wait_for_function("!!window.cwRestored")
         prompt.fill("Typed at once")
         page.locator("#critique-rounds").get_by_label("3", exact=True).check()
         page.wait_for_timeout(500)  # so that the page's own requests have all been held up
