@@ -15,24 +15,33 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: app test test-slow check bench results seeds format chromium
+.PHONY: app test test-slow check lint bench results seeds format chromium
 .DELETE_ON_ERROR:
 
 app: $(VENV)/.ready
 	$(BIN)/python app.py $(ARGS)
 
 # Two at a time, a file to a process, one thread each: torch's own threads would wait for each other.
-test: check chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+# In the order of tests/conftest.py, and in memory where there is room: runs wait for the disk at every
+# line that is to stay.
+ROOMY = $(shell df -kP /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 == "tmpfs" && $$4 > 2 * 1024 * 1024 { print "yes" }')
+test: lint chromium
+	folder=$$(mktemp -d "$(if $(ROOMY),/dev/shm,$${TMPDIR:-/tmp})/cai-tests.XXXXXX") && \
+	trap 'rm -rf "$$folder"' EXIT INT TERM && \
+	TMPDIR=$$folder OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(VENV)/.ready-dev chromium
-	$(BIN)/python -m pytest -m "slow and not gpu" --timeout 3600 $(ARGS)
+	$(BIN)/python -m pytest -m slow --timeout 3600 $(ARGS)
 
-check: $(VENV)/.ready-dev
+check: lint
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+# The layers are among the tests, so `make test` has them there.
+lint: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_layers.py
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m cai_app bench $(ARGS)

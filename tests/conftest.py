@@ -84,6 +84,30 @@ class ScriptedBackend:
         pass
 
 
+# The longest files, the longest first: with a file to a process, one that begins late keeps one
+# process at work while the other has nothing left to do.
+LONGEST = (
+    "browser/test_data.py",
+    "test_jobs.py",
+    "browser/test_browser.py",
+    "browser/test_constitution_page.py",
+    "test_training_runs.py",
+    "test_reward_runs.py",
+    "browser/test_train_page.py",
+    "browser/test_rating_page.py",
+    "test_app_kills.py",
+    "test_pocket_principles.py",
+    "test_pocket_skills.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others as they are."""
+    here = Path(__file__).parent
+    place = {here / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from conftest import LONGEST
 
 from cai_app import commands
 from cai_app.commands import (
@@ -175,6 +176,10 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", text)
     assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_the_files_that_begin_first_are_there() -> None:
+    assert not [name for name in LONGEST if not (ROOT / "tests" / name).exists()]
 
 
 def told(heading: str) -> list[str]:
