@@ -202,9 +202,11 @@ def test_a_stop_saves_and_resume_goes_on_to_the_rows_of_an_unbroken_run(
         runs.resume(run.id)
 
 
-def storm(runs: Runs, settings: Settings, spec: str, kills: int, seed: int) -> None:
+@pytest.mark.slow  # tests/test_app_kills.py has a short one
+@pytest.mark.timeout(3600)
+def test_a_hundred_kills_lose_and_double_no_row(runs: Runs, settings: Settings, spec: str) -> None:
     """Kill the worker at random moments; every life goes on from the last one's checkpoint."""
-    chance = random.Random(seed)
+    chance, kills = random.Random(2), 100
     options: dict[str, Any] = {"count": 8, "mode": "chains", "batch": 2}
     whole = runs.start(toy.asked(settings, spec, **options))
     assert ended(runs, whole.id).state == "done"
@@ -223,17 +225,6 @@ def storm(runs: Runs, settings: Settings, spec: str, kills: int, seed: int) -> N
             runs.resume(run.id)
         assert (last := ended(runs, run.id)).state == "done", last
         assert toy.rows(Path(run.path)) == expected
-
-
-def test_a_short_storm_of_kills_loses_and_doubles_no_row(
-    runs: Runs, settings: Settings, spec: str
-) -> None:
-    storm(runs, settings, spec, kills=4, seed=1)
-
-
-@pytest.mark.slow
-def test_a_hundred_kills_lose_and_double_no_row(runs: Runs, settings: Settings, spec: str) -> None:
-    storm(runs, settings, spec, kills=100, seed=2)
 
 
 def test_a_killed_worker_is_dead_with_the_end_of_its_log(
@@ -285,8 +276,9 @@ APP = """
 import sys, time
 from pathlib import Path
 from cai_app.settings import Settings
-from cai_app.workbench.runs import Runs
-runs = Runs(Settings(home=Path(sys.argv[1])))
+from cai_app.workbench import runs as keeping
+keeping._QUEUE_EVERY = 0.1
+runs = keeping.Runs(Settings(home=Path(sys.argv[1])))
 runs.keep_queue()
 print("up", flush=True)
 time.sleep(600)
