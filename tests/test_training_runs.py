@@ -24,6 +24,12 @@ from cai_app.work.training import fitting, sampling
 from cai_app.workbench import Workbench
 
 
+@pytest.fixture(autouse=True)
+def short_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny model never ends a text: a few tokens of each look tell as much as many."""
+    monkeypatch.setitem(sampling.Sampler.__init__.__kwdefaults__, "tokens", 8)
+
+
 @pytest.fixture
 def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Sends SIGTERM to this process, which works as the worker, when a step has been looked at."""
