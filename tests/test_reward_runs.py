@@ -1,6 +1,7 @@
 """Preference and RL runs on a tiny model: real 4-bit weights, real adapters, real checkpoints."""
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(Run, "settings", property(lambda run: settings))
     monkeypatch.setattr(rl_prompts, "COMPARED_ON", 6)
     monkeypatch.setattr(rl_prompts, "TRAINED_ON", 40)
+    monkeypatch.setattr(preference, "SCALED_ON", 8)
     return settings
 
 
@@ -128,7 +130,8 @@ def test_an_rl_run_keeps_its_policy_at_every_look_and_resumes_bit_by_bit(
     for step in ("000000", "000002", "000004"):
         folder = whole / "steps" / step
         with tiny.opened(f"pocket@{folder}", home) as backend:
-            assert backend.score is not None
+            chances = backend.choice_logprobs([tiny.prompt("Can you help me?")], [" yes", " no"])
+            assert len(chances) == 1 and all(math.isfinite(p) and p < 0 for p in chances[0])
         assert trained.facts(folder)["base_hash"] == trained.base_hash(home.data / "pocket" / "m")
     assert not same(whole / "steps" / "000002", whole / "steps" / "000004")
 
