@@ -14,15 +14,43 @@ const node = (tag, attributes = {}, children = []) => {
 };
 const setText = (target, text) => { if (target.textContent !== text) target.textContent = text; };
 const setShown = (target, shown) => { if (target.hidden === shown) target.hidden = !shown; };
+// New children in place of the old ones. What had the focus has it again, found by its `data-hold`:
+// whoever works with the keyboard goes on from there, though the element is a new one.
+const redraw = (target, children) => {
+  const held = target.contains(document.activeElement) ? document.activeElement.dataset.hold : undefined;
+  target.replaceChildren(...children);
+  if (held !== undefined) [...target.querySelectorAll('[data-hold]')].find((one) => one.dataset.hold === held)?.focus({ preventScroll: true });
+};
+// True where a part shows this already; else it is about to. What is not drawn anew loses no focus
+// and is not read out again.
+const drawnAs = new WeakMap();
+const unchanged = (part, shown) => {
+  const key = JSON.stringify(shown);
+  if (drawnAs.get(part) === key) return true;
+  drawnAs.set(part, key);
+  return false;
+};
+// A drawing between press and release would take the click away, so it waits for the release.
+const calmly = (draw) => {
+  let pressed = false, due = false;
+  root.addEventListener('pointerdown', (event) => { pressed = event.button === 0; });
+  for (const name of ['pointerup', 'pointercancel']) window.addEventListener(name, () => { pressed = false; if (due) setTimeout(() => { if (due && !pressed) { due = false; draw(); } }); });
+  return () => { due = pressed; if (!pressed) draw(); };
+};
+// The address as far as it is this tab's; of another tab's form nothing but the look and the open run.
+const addressOf = (tab) => {
+  const old = new URLSearchParams(window.location.search);
+  return old.get('tab') === tab ? old : new URLSearchParams([...old].filter(([name]) => ['__theme', 'run'].includes(name)));
+};
 const plural = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`;
 const copyText = async (text, button) => {
   try { await navigator.clipboard.writeText(text); } catch {
     const area = node('textarea', { class: 'cw-hidden', text });
     document.body.append(area); area.select(); document.execCommand('copy'); area.remove();
   }
-  const before = button.textContent;
+  button.dataset.label ??= button.textContent; // a second press finds the first one's word there
   button.textContent = 'copied ✓';
-  setTimeout(() => { button.textContent = before; }, 1400);
+  setTimeout(() => { button.textContent = button.dataset.label; }, 1400);
 };
 const saveJson = (value, name) => {
   const url = URL.createObjectURL(new Blob([JSON.stringify(value, null, 2)], { type: 'application/json' }));

@@ -28,9 +28,9 @@ const setHint = node('p', { class: 'meta hint' });
 const bar = node('div', { class: 'bar-top' }, [
   node('div', { class: 'row' }, [chooser, status, node('span', { class: 'right row' }, [undoButton, redoButton, dropButton, saveButton])]),
   notices]);
-const body = node('div', { class: 'body' }, [
-  node('div', { class: 'about' }, [titleBox, description, node('div', { class: 'row' }, [node('label', { class: 'check' }, [hazardous, 'a hazard: made to show what goes wrong']),
-    node('span', { class: 'right row' }, [plainButton('Import a file', () => importFile.click(), 'Our YAML, the paper’s JSON files, or a recipe’s JSON', 'link'), importFile, exportSelect])]), hazard]),
+const about = node('div', { class: 'about' }, [titleBox, description, node('div', { class: 'row' }, [node('label', { class: 'check' }, [hazardous, 'a hazard: made to show what goes wrong']),
+    node('span', { class: 'right row' }, [plainButton('Import a file', () => importFile.click(), 'Our YAML, the paper’s JSON files, or a recipe’s JSON', 'link'), importFile, exportSelect])]), hazard]);
+const body = node('div', { class: 'body' }, [about,
   node('div', { class: 'row switches' }, [stages.group, lintCount, node('span', { class: 'right' }, [panes.group])]),
   node('div', { class: 'columns' }, [node('div', { class: 'cards' }, [setHint, list, addButton]), pane])]);
 root.append(node('div', { class: 'row viewrow' }, [views.group]), bar, body, live);
@@ -42,14 +42,17 @@ function say(text, tone = '', actions = []) {
     node('button', { type: 'button', class: 'link close', 'aria-label': 'Close', text: '✕', on: { click: () => it.remove() } })]);
   it.dataset.kind = 'said';
   if (actions.length || tone) it.dataset.offers = 'true';
+  if (actions.some(([, act]) => act === undo)) it.dataset.undoes = 'true';
   notices.querySelector('[data-kind=said]')?.remove();
   notices.append(it);
 }
 // What was said of an earlier step is gone with the next one, unless it offers to undo it.
 const hush = () => { const it = notices.querySelector('[data-kind=said]'); if (it && !it.dataset.offers) it.remove(); };
+// An Undo that was offered is of the step before it: with the next step it would take back that one.
+const forgetUndo = () => notices.querySelector('[data-undoes]')?.remove();
 const told = (text) => { say(text); tell(text); };
 const own = (field, value) => { if (E.document[field] === value) return; remember(`own.${field}`); E.document[field] = value; changed(); };
-const view = (name) => { E.view = name; root.closest('.cw-section')?.setAttribute('data-view', name); views.show(name); drawBar(); };
+const view = (name) => { E.view = name; root.closest('.cw-section')?.setAttribute('data-view', name); views.show(name); drawBar(); if (name === 'measure') document.querySelector('#constitution-effects .cw')?.looked?.(); };
 const stage = (name) => { E.stage = name; drawAll({ yaml: false }); };
 const side = (name) => { E.pane = name; panes.show(name); drawPane(); };
 
@@ -63,15 +66,17 @@ function drawBar() {
     chooser.dataset.key = key;
   }
   chooser.value = E.spec;
-  const edits = dirty();
+  const edits = unsaved();
+  // While the text is being mended, whatever writes into the cards would write over it.
+  about.inert = Boolean(E.yamlError); addButton.disabled = Boolean(E.yamlError);
   const saved = E.shipped ? 'comes with the program' : E.versions[0] ? `saved ${ago(E.versions[0].time)}` : '';
   setText(status, `${E.hash ? `${E.hash.slice(0, 8)} · ` : ''}${edits ? 'edits not saved, kept as a draft' : saved}`);
   root.dataset.state = E.yamlError || E.error ? 'error' : edits ? 'edited' : 'saved';
   status.classList.toggle('edited', edits);
   saveButton.disabled = E.readOnly || !edits || Boolean(E.yamlError || E.error);
   saveButton.title = E.readOnly ? 'This page keeps nothing; run your own copy to save' : E.error?.problem ?? 'Save these edits as a version';
-  dropButton.disabled = !edits && !E.yamlError;
-  undoButton.disabled = !E.past.length; redoButton.disabled = !E.future.length;
+  dropButton.disabled = !edits;
+  undoButton.disabled = !E.past.length || Boolean(E.yamlError); redoButton.disabled = !E.future.length || Boolean(E.yamlError);
   const put = (input, value) => { if (document.activeElement !== input && input.value !== value) input.value = value; };
   put(titleBox, E.document.title); put(description, E.document.description);
   hazardous.checked = E.document.hazard;
@@ -92,10 +97,10 @@ function drawAll(what = {}) {
 }
 
 async function openChosen(spec) {
-  if (dirty() && !window.confirm('The cards have edits that are not saved. Open another constitution and drop them?')) { chooser.value = E.spec; return; }
+  if (unsaved() && !window.confirm('There are edits that are not saved. Open another constitution and drop them?')) { chooser.value = E.spec; return; }
   try { await ask('drop_draft', { tab: TAB }).catch(() => null); shownDiff = null; await open(spec); storeLocal(); linked(); } catch (error) { say(error.message, 'bad'); chooser.value = E.spec; }
 }
-const linked = () => { const at = new URL(window.location.href); at.searchParams.set('tab', 'constitution'); at.searchParams.set('constitution', E.spec); window.history.replaceState(null, '', at); };
+const linked = () => { const at = addressOf('constitution'); at.set('tab', 'constitution'); at.set('constitution', E.spec); window.history.replaceState(null, '', `?${at}`); };
 async function dropEdits() {
   remember();
   E.document = withUids(JSON.parse(E.saved), E.document);
@@ -207,7 +212,7 @@ async function begin() {
     const names = new Set(E.known.map((one) => one.name));
     const wanted = mine && names.has(mine.spec) ? mine.spec : names.has(linkedTo) ? linkedTo : 'harmless';
     await open(wanted, mine && names.has(mine.spec) ? mine : null);
-    if (mine && dirty()) say('Your edits from before are back; they are not saved yet.', '', [['Drop them', dropEdits]]);
+    if (mine && unsaved()) say('Your edits from before are back; they are not saved yet.', '', [['Drop them', dropEdits]]);
     else for (const other of found.others.slice(0, 1)) if (names.has(other.spec)) say(`Another tab, or an earlier session, holds edits of ${other.spec} that are not saved (${ago(other.time)}).`, '', [
       ['Take them up', async () => { await open(other.spec, other); changed(); }], ['Throw them away', () => ask('drop_draft', { tab: other.tab }).catch((error) => say(error.message, 'bad'))]]);
     root.dataset.ready = 'true';

@@ -14,7 +14,7 @@ let picked = null;
 let onlyFlips = false;
 const opened = new Set();
 let most = 25;
-const button = (text, act) => node('button', { type: 'button', class: 'link', text, on: { click: act } });
+const button = (text, act, hold) => node('button', { type: 'button', class: 'link', text, 'data-hold': hold, on: { click: act } });
 const cell = (children, look = '') => node('td', { class: look }, children);
 const table = (heads, rows) => node('table', {}, [node('thead', {}, [node('tr', {}, heads.map(([text, look, title]) => node('th', { scope: 'col', class: look ?? '', title, text })))]), node('tbody', {}, rows)]);
 const EMPTY = {
@@ -28,7 +28,13 @@ const EMPTY = {
 let chosen = 'effect';
 let proposals = [];
 const written = new Map();
-root.negations = () => Object.fromEntries([...written].filter(([, one]) => one.use && one.text.trim()).map(([id, one]) => [id, one.text.trim()]));
+const cardsNow = () => JSON.parse(document.querySelector('#constitution-editor .cw').current()).document;
+// What was written against a question that has changed since, or is gone, is no opposite of it.
+root.negations = () => {
+  const questions = new Map((cardsNow()?.preference ?? []).map((one) => [one.id, one.question.trim()]));
+  return Object.fromEntries([...written].filter(([id, one]) => one.use && one.text.trim() && questions.get(id) === one.question.trim()).map(([id, one]) => [id, one.text.trim()]));
+};
+root.looked = () => { if (chosen === 'invert') propose(); };
 root.choose = async (kind) => {
   chosen = kind;
   setShown(opposites, kind === 'invert');
@@ -36,9 +42,9 @@ root.choose = async (kind) => {
   if (!view || view.state === 'empty' || view.kind !== kind) drawEmpty();
 };
 async function propose() {
-  const cards = JSON.parse(document.querySelector('#constitution-editor .cw').current());
-  if (!cards.document) return;
-  const said = await server.oppose({ document: cards.document });
+  const cards = cardsNow();
+  if (!cards) return;
+  const said = await server.oppose({ document: cards });
   if (said.error) { opposites.replaceChildren(node('p', { class: 'note bad', text: said.error })); return; }
   proposals = said.value;
   const byHand = proposals.filter((one) => one.by_hand).length;
@@ -59,7 +65,7 @@ const sides = (row) => node('div', { class: 'sides' }, ['a', 'b'].map((name) => 
 function pairRow(row, before, after, lead = null) {
   const key = `${row.principle ?? ''}${row.comparison}`;
   const texts = node('tr', { class: 'texts', hidden: !opened.has(key) }, [node('td', { colspan: 5 }, [sides(row)])]);
-  const toggle = node('button', { type: 'button', class: 'read', 'aria-expanded': String(opened.has(key)), text: row.prompt, on: { click: () => { texts.hidden = !texts.hidden; toggle.setAttribute('aria-expanded', String(!texts.hidden)); if (texts.hidden) opened.delete(key); else opened.add(key); } } });
+  const toggle = node('button', { type: 'button', class: 'read', 'data-hold': `pair ${key}`, 'aria-expanded': String(opened.has(key)), text: row.prompt, on: { click: () => { texts.hidden = !texts.hidden; toggle.setAttribute('aria-expanded', String(!texts.hidden)); if (texts.hidden) opened.delete(key); else opened.add(key); } } });
   return [node('tr', {}, [cell([toggle, lead && node('span', { class: 'meta', text: ` ${lead}` })]), cell([slope(before, after)]), cell([two(before)], 'n'), cell([two(after)], 'n'), cell([row.flipped ? node('span', { class: 'tag flip', text: 'flips' }) : ''], 'n')]), texts];
 }
 const pairTable = (rows, columns) => table([['Comparison'], [`chance that A is better: ○ ${columns[0]}, ● ${columns[1]}`], [columns[0], 'n'], [columns[1], 'n'], ['', 'n']], rows);
@@ -72,12 +78,12 @@ function drawEffect(result) {
     figure(`${result.flips} of ${result.n}`, result.flips === 1 ? 'label flips' : 'labels flip', `${percent(result.flip_rate.value)}, ${interval(result.flip_rate)}`),
     figure(three(result.shift.value), 'is how far P(A) moves on average', interval(result.shift, three)),
     figure(three(result.toward_a.value), 'of it towards the response given as A', interval(result.toward_a, three)));
-  const filter = node('label', { class: 'check' }, [node('input', { type: 'checkbox', checked: onlyFlips, on: { change: (event) => { onlyFlips = event.currentTarget.checked; draw(); } } }), 'only labels that flip']);
-  detail.replaceChildren(node('div', { class: 'plotrow' }, [scatter(points(result, 'p_old', 'p_new'), { across: 'P(A) before', up: 'P(A) now' }),
+  const filter = node('label', { class: 'check' }, [node('input', { type: 'checkbox', checked: onlyFlips, 'data-hold': 'flips', on: { change: (event) => { onlyFlips = event.currentTarget.checked; draw(); } } }), 'only labels that flip']);
+  redraw(detail, [node('div', { class: 'plotrow' }, [scatter(points(result, 'p_old', 'p_new'), { across: 'P(A) before', up: 'P(A) now' }),
     node('p', { class: 'meta', text: 'A dot is a comparison. On the line nothing changed; in the tinted corners the label changed sides.' })]),
   node('div', { class: 'row' }, [node('h3', { text: 'The comparisons, those that moved most first' }), filter]),
   pairTable(shown.slice(0, most).flatMap((row) => pairRow(row, row.p_old, row.p_new)), ['before', 'now']),
-  ...(shown.length > most ? [button(`show ${Math.min(100, shown.length - most)} more of ${shown.length}`, () => { most += 100; draw(); })] : []));
+  ...(shown.length > most ? [button(`show ${Math.min(100, shown.length - most)} more of ${shown.length}`, () => { most += 100; draw(); }, 'more')] : [])]);
 }
 function drawAblate(result) {
   const widest = Math.max(0.01, ...result.principles.map((one) => one.shift.ci?.[1] ?? one.shift.value ?? 0));
@@ -86,12 +92,12 @@ function drawAblate(result) {
   const rows = result.principles.flatMap((one) => {
     const key = one.tag ? `tag ${one.tag}` : one.ids[0];
     const open = picked === key;
-    const name = node('button', { type: 'button', class: 'read', 'aria-expanded': String(open), on: { click: () => { picked = open ? null : key; draw(); } } }, [node('b', { text: one.tag ? `all tagged ${one.tag}` : one.ids[0] }), node('span', { class: 'meta', text: one.tag ? ` ${one.ids.length} principles` : ` ${one.question}` })]);
+    const name = node('button', { type: 'button', class: 'read', 'data-hold': key, 'aria-expanded': String(open), on: { click: () => { picked = open ? null : key; draw(); } } }, [node('b', { text: one.tag ? `all tagged ${one.tag}` : one.ids[0] }), node('span', { class: 'meta', text: one.tag ? ` ${one.ids.length} principles` : ` ${one.question}` })]);
     const main = one.alone ? node('tr', {}, [cell([name]), node('td', { colspan: 3, class: 'meta', text: 'nothing would be left without it' })])
       : node('tr', {}, [cell([name]), cell([whisker(one.shift, widest)]), cell([three(one.shift.value)], 'n'), cell([`${one.flips} · ${percent(one.flip_rate.value)}`], 'n')]);
     return open && one.examples.length ? [main, node('tr', { class: 'texts' }, [node('td', { colspan: 4 }, [pairTable(one.examples.flatMap((row) => pairRow(row, row.p_old, row.p_new)), ['with', 'without'])])])] : [main];
   });
-  detail.replaceChildren(table([['Left out'], ['how far P(A) moves without it (line: 95 %)'], ['mean', 'n'], ['flips', 'n']], rows));
+  redraw(detail, [table([['Left out'], ['how far P(A) moves without it (line: 95 %)'], ['mean', 'n'], ['flips', 'n']], rows)]);
 }
 function drawInvert(result) {
   const [low, high] = result.flip_rate.ci ?? [0, 1];
@@ -103,11 +109,11 @@ function drawInvert(result) {
     figure(three(result.error.value), 'is the mean distance from 1 − P(A)', interval(result.error, three)),
     figure(...verdict, 'turning round 70 % is the bar'));
   const by = result.principles.map((one) => node('tr', {}, [cell([node('b', { text: one.id }), node('div', { class: 'meta', text: one.question }), node('div', { text: one.negated })]), cell([whisker(one.flip_rate, 1)]), cell([`${one.flips} of ${one.n}`], 'n'), cell([percent(one.flip_rate.value)], 'n')]));
-  detail.replaceChildren(node('div', { class: 'plotrow' }, [scatter(points(result, 'p', 'p_inverted'), { across: 'P(A)', up: 'P(A), asked for the opposite', turned: true }),
+  redraw(detail, [node('div', { class: 'plotrow' }, [scatter(points(result, 'p', 'p_inverted'), { across: 'P(A)', up: 'P(A), asked for the opposite', turned: true }),
     node('p', { class: 'meta', text: 'A dot is a clear label. A judge that reads lies on the falling line, in the tinted corners.' })]),
   table([['Question and its opposite'], ['share that turns round (line: 95 %)'], ['labels', 'n'], ['', 'n']], by),
   node('h3', { text: 'Labels furthest from turning round' }),
-  pairTable(result.rows.slice(0, 30).flatMap((row) => pairRow(row, row.p, row.p_inverted, row.principle)), ['asked', 'opposite']));
+  pairTable(result.rows.slice(0, 30).flatMap((row) => pairRow(row, row.p, row.p_inverted, row.principle)), ['asked', 'opposite'])]);
 }
 function drawConflicts(result) {
   const by = new Map(result.pairs.map((one) => [`${one.first}|${one.second}`, one]));
@@ -119,15 +125,17 @@ function drawConflicts(result) {
     if (i === j) return node('td', { class: 'same' });
     const one = of(a, b);
     const value = one.disagree.value;
-    return node('td', {}, [node('button', { type: 'button', 'aria-pressed': String(picked === `${one.first}|${one.second}`), 'aria-label': `${a} and ${b} disagree on ${percent(value)}`, title: `${a} · ${b}: ${percent(value)}, ${interval(one.disagree)}`, style: `--heat:${Math.round(100 * Math.min(1, (value ?? 0) * 1.6))}%`, text: value === null ? '·' : String(Math.round(100 * value)), on: { click: () => { picked = `${one.first}|${one.second}`; draw(); } } })]);
+    return node('td', {}, [node('button', { type: 'button', 'data-hold': `${a}|${b}`, 'aria-pressed': String(picked === `${one.first}|${one.second}`), 'aria-label': `${a} and ${b} disagree on ${percent(value)}`, title: `${a} · ${b}: ${percent(value)}, ${interval(one.disagree)}`, style: `--heat:${Math.round(100 * Math.min(1, (value ?? 0) * 1.6))}%`, text: value === null ? '·' : String(Math.round(100 * value)), on: { click: () => { picked = `${one.first}|${one.second}`; draw(); } } })]);
   })]));
   const matrix = node('div', { class: 'matrix' }, [node('table', {}, [node('thead', {}, [node('tr', {}, [node('td'), ...result.ids.map((id) => node('th', { scope: 'col' }, [node('span', { text: id })]))])]), node('tbody', {}, cells)])]);
   const shown = by.get(picked) ?? top;
   const question = (id) => result.questions[result.ids.indexOf(id)];
-  detail.replaceChildren(matrix, node('p', { class: 'meta', text: 'Per cent of comparisons on which two principles choose different sides. Choose a cell to read some.' }),
+  const { scrollLeft } = detail.querySelector('.matrix') ?? {};
+  redraw(detail, [matrix, node('p', { class: 'meta', text: 'Per cent of comparisons on which two principles choose different sides. Choose a cell to read some.' }),
     ...(shown ? [node('h3', { text: `${shown.first} and ${shown.second}: different sides on ${percent(shown.disagree.value)} (${interval(shown.disagree)}), both sure on ${percent(shown.sure.value)}` }),
       node('p', { text: `${shown.first}: ${question(shown.first)}` }), node('p', { text: `${shown.second}: ${question(shown.second)}` }),
-      shown.examples.length ? pairTable(shown.examples.flatMap((row) => pairRow(row, row.p_old, row.p_new)), ['first', 'second']) : node('p', { class: 'meta', text: 'They never disagree here.' })] : []));
+      shown.examples.length ? pairTable(shown.examples.flatMap((row) => pairRow(row, row.p_old, row.p_new)), ['first', 'second']) : node('p', { class: 'meta', text: 'They never disagree here.' })] : [])]);
+  matrix.scrollLeft = scrollLeft ?? 0;
 }
 
 function drawEmpty() {
@@ -159,8 +167,9 @@ function draw() {
   foot.replaceChildren(...(view.state === 'running' ? [] : [button('copy JSON', (event) => copyText(JSON.stringify(view, null, 2), event.currentTarget)), button('download JSON', () => saveJson(view, `${view.kind}.json`))]));
   if (view.state === 'done') setText(live, [...head.querySelectorAll('.figure')].map((one) => one.textContent).join('; '));
 }
+const grown = calmly(draw); // four times a second while it measures
 start((value) => {
   if (value?.state === 'waiting' && view?.state !== 'waiting') { picked = null; most = 25; opened.clear(); }
   view = value;
-  draw();
+  grown();
 });

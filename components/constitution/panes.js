@@ -87,7 +87,7 @@ async function showDiff(payload, title) {
   try { shownDiff = diffOf(await ask('compare', payload), title); drawVersions(); shownDiff.scrollIntoView({ block: 'nearest' }); } catch (error) { say(error.message, 'bad'); }
 }
 async function restore(hash) {
-  if (dirty() && !window.confirm('The cards have edits that are not saved. Restore the old version and drop them?')) return;
+  if (unsaved() && !window.confirm('There are edits that are not saved. Restore the old version and drop them?')) return;
   try {
     const found = await ask('restore', { name: E.spec, hash, parent: E.current });
     if (found.conflict) { showConflict(found.conflict); return; }

@@ -30,6 +30,8 @@ const plain = (document) => {
 };
 const textOf = (document) => JSON.stringify(plain(document));
 const dirty = () => Boolean(E.document) && textOf(E.document) !== E.saved;
+// A text that cannot be read yet is work as well: the cards do not know of it.
+const unsaved = () => dirty() || Boolean(E.yamlError);
 const specNow = () => E.spec;
 // Cards keep their nodes over a new reading of the document: by id, else by place.
 const withUids = (document, before) => {
@@ -52,12 +54,14 @@ let burst = null;
 const remember = (key = null) => {
   if (key && key === burst) return;
   burst = key;
+  forgetUndo();
   E.past.push(JSON.stringify(E.document));
   if (E.past.length > 200) E.past.shift();
   E.future.length = 0;
 };
 const stepThrough = (from, to) => {
-  if (!from.length) return;
+  if (!from.length || E.yamlError) return; // the text being mended would be written over
+  forgetUndo();
   to.push(JSON.stringify(E.document));
   E.document = JSON.parse(from.pop());
   burst = null;
@@ -69,7 +73,7 @@ const redo = () => stepThrough(E.future, E.past);
 // Drafts: at once in this browser, soon after on the server.
 const storeLocal = () => {
   try {
-    if (dirty() || E.yamlError) localStorage.setItem(LOCAL, JSON.stringify({ spec: E.spec, parent: E.parent, document: plain(E.document), yaml: E.yamlError ? E.yaml : null, time: new Date().toISOString() }));
+    if (unsaved()) localStorage.setItem(LOCAL, JSON.stringify({ spec: E.spec, parent: E.parent, document: plain(E.document), yaml: E.yamlError ? E.yaml : null, time: new Date().toISOString() }));
     else localStorage.removeItem(LOCAL);
   } catch { /* full or forbidden: the server's draft is left */ }
 };
@@ -77,7 +81,7 @@ const readLocal = () => { try { return JSON.parse(localStorage.getItem(LOCAL)); 
 const keepDraft = later(900, async () => {
   if (E.readOnly || !E.document) return;
   try {
-    if (dirty() || E.yamlError) await ask('keep_draft', { tab: TAB, spec: E.spec, parent: E.parent, document: plain(E.document), yaml: E.yamlError ? E.yaml : null });
+    if (unsaved()) await ask('keep_draft', { tab: TAB, spec: E.spec, parent: E.parent, document: plain(E.document), yaml: E.yamlError ? E.yaml : null });
     else await ask('drop_draft', { tab: TAB });
     root.dataset.kept = textOf(E.document).length;
   } catch (error) { say(error.message, 'bad'); }
@@ -92,7 +96,7 @@ const readCards = later(280, async () => {
     if (mine !== E.asked || sent !== textOf(E.document)) return;
     E.error = found.error ?? null;
     E.findings = found.findings;
-    if (!found.error) { E.hash = found.hash; setYaml(found.yaml); }
+    if (!found.error) { E.hash = found.hash; if (!E.yamlError) setYaml(found.yaml); }
     root.dataset.checked = E.hash;
     drawFindings(); drawBar(); drawPane();
   } catch (error) { say(error.message, 'bad'); }
@@ -103,7 +107,8 @@ const readYaml = later(280, async () => {
     const found = await ask('check', { yaml: E.yaml });
     if (mine !== E.asked) return;
     E.yamlError = found.error ?? null;
-    if (!found.error) {
+    if (found.error) forgetUndo(); // nothing can be undone under it
+    else {
       const before = textOf(E.document);
       if (JSON.stringify(found.document) !== before) { remember('yaml'); E.document = withUids(found.document, E.document); }
       E.error = null; E.findings = found.findings; E.hash = found.hash;

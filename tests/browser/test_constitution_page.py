@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from judging import ReadingBackend
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 from stage import HOSTILE, leave, served, visited
 
 from cai_app.constitution import load, versions
@@ -125,6 +125,41 @@ def test_both_panes_say_the_same_and_errors_stand_at_their_line(browser: Browser
         in_text(page, LESS)
 
 
+def test_text_that_cannot_be_read_is_work_that_nothing_writes_over(
+    browser: Browser, url: str
+) -> None:
+    with visited(browser, url) as page:
+        ready(page)
+        undo = page.locator(".notices").get_by_role("button", name="Undo")
+        page.locator(".card").nth(1).get_by_role("button", name="Delete this principle").click()
+        expect(undo).to_be_visible()
+        question(page).fill("Which is less cruel?")
+        expect(undo).to_have_count(0)  # it would take the last edit back, not the deletion
+        page.get_by_role("button", name="Drop edits").click()
+        state(page, "saved")
+        text = page.get_by_label("The constitution as YAML")
+        in_text(page, LESS)
+        bad = text.input_value().replace("title: Harmless", "title: [Harmless")
+        text.fill(bad)
+        state(page, "error")
+        for name in ("Undo", "Redo", "Add a principle"):
+            expect(page.get_by_role("button", name=name, exact=True)).to_be_disabled()
+        expect(page.locator(".editor .about")).to_have_attribute("inert", "")
+        asked: list[str] = []
+
+        def stay(dialog: Dialog) -> None:
+            asked.append(dialog.message)
+            dialog.dismiss()
+
+        page.on("dialog", stay)
+        page.get_by_label("Open a constitution").select_option("privacy")
+        expect(page.get_by_label("Open a constitution")).to_have_value("harmless")
+        assert len(asked) == 1 and "not saved" in asked[0]
+        expect(text).to_have_value(bad)
+        page.get_by_role("button", name="Drop edits").click()
+        state(page, "saved")
+
+
 def test_cards_are_added_moved_deleted_and_brought_back_by_keyboard(
     browser: Browser, url: str
 ) -> None:
@@ -217,11 +252,23 @@ def test_the_effect_of_an_edit_is_measured_and_read(browser: Browser, url: str) 
         row = effects.locator("tbody .read").first
         row.click()
         expect(effects.locator(".texts .sides").first).to_be_visible()
+        flips = effects.get_by_label("only labels that flip")
+        flips.press("Space")
+        expect(flips).to_be_checked()
+        expect(flips).to_be_focused()  # though all was drawn anew
         page.locator("#constitution-kind").get_by_label("Conflicts").check(force=True)
         page.keyboard.press("Control+Enter")
         expect(effects.locator(".matrix tbody tr")).to_have_count(16)
         page.locator("#constitution-kind").get_by_label("Inversion").check(force=True)
         expect(effects.locator(".opposite")).to_have_count(1)  # the question that was reworded
+        effects.get_by_label("Use the negation of").check()
+        given = "document.querySelector('#constitution-effects .cw').negations()"
+        assert [*page.evaluate(given)] == ["less-harm"]
+        page.get_by_role("button", name="Write", exact=True).click()
+        question(page).fill("Which is less cruel?")
+        assert page.evaluate(given) == {}  # it was the opposite of another question
+        page.get_by_role("button", name="What it changes").click()
+        expect(effects.locator(".opposite p")).to_have_text("Which is less cruel?")
 
 
 def test_a_measurement_shows_how_far_it_is_and_stops(
