@@ -163,6 +163,14 @@ def warning(workbench: Workbench, constitution: str) -> str:
     return f"⚠ A lesson about dangers. {found.description}" if found.hazard else ""
 
 
+def noticed(workbench: Workbench, constitution: str) -> str:
+    """The notice beside a choice of constitution: a hazard, or why there is no such one."""
+    try:
+        return warning(workbench, constitution)
+    except InputError as error:
+        return sentence(error)
+
+
 def stale(workbench: Workbench, ref: ConstitutionRef) -> str:
     """What changed in a constitution since something was made under it, else ''."""
     try:

@@ -182,8 +182,21 @@ def test_an_empty_prompt_is_named_before_any_model_is_loaded(settings: Settings)
 
     seen = []
     with pytest.raises(InputError, match="empty"):
-        seen.extend(writing.run(Workbench(settings, opener=opener), "  ", "m", *FORM))
-    assert [view["state"] for view in views(iter(seen))] in ([], ["failed"])
+        for update in writing.run(Workbench(settings, opener=opener), "  ", "m", *FORM):
+            seen.append(update)
+    ((view, run, stop),) = seen
+    assert view == gr.skip(), "what is on the page stays"
+    assert run["interactive"] and not stop["interactive"]
+
+
+def test_an_edit_whose_constitution_is_gone_leaves_the_chain_as_it_is(settings: Settings) -> None:
+    workbench, view = chain(settings)
+    seen = []
+    with pytest.raises(InputError):
+        gone = view | {"constitution": "nowhere"}
+        for update in writing.rewrite(workbench, gone, Event(index=0, text="Mine.")):  # type: ignore[arg-type]
+            seen.append(update)
+    assert [update[0] for update in seen] == [gr.skip()]
 
 
 def test_an_error_leaves_buttons_free_and_text_there(settings: Settings) -> None:
@@ -289,6 +302,14 @@ def test_unknown_words_of_a_principle_are_named_too(settings: Settings) -> None:
     workbench = bench(settings, Narrow(DRAFT, CRITIQUE, REVISION))
     view = views(writing.run(workbench, "Help me hack", "scripted", *FORM))[-1]
     assert view["unknown"]["words"] == ["response"]
+
+
+def test_a_notice_says_the_hazard_or_that_there_is_no_such_constitution(settings: Settings) -> None:
+    workbench = Workbench(settings)
+    hazards = [one.name for one in workbench.constitutions() if one.hazard]
+    assert hazards and shared.noticed(workbench, "harmless") == ""
+    assert shared.noticed(workbench, hazards[0]).startswith("⚠ A lesson about dangers.")
+    assert "nowhere" in shared.noticed(workbench, "nowhere")
 
 
 def test_a_hazard_constitution_is_said_wherever_it_is_used(settings: Settings) -> None:

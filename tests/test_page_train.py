@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import made_runs
 import pytest
 import tiny
@@ -17,6 +18,7 @@ from cai_app.settings import Settings
 from cai_app.workbench import Workbench, curves
 from cai_app.workbench.curves import Place
 from cai_app.workbench.ladder import Climb
+from components.critique import ladder
 from components.train import asking, following
 
 
@@ -252,6 +254,22 @@ def test_the_ladder_climbs_from_pretrained_to_every_checkpoint_and_scores_them(
             workbench.climb(Climb(prompt="Hello", model="openai:http://127.0.0.1:9#x"))
     finally:
         workbench.close()
+
+
+def test_a_prompt_climbed_twice_is_two_answers_and_a_defect_is_logged(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def climbed() -> dict[str, Any]:
+        asked = ("", "pocket", "harmless", 0, 1.0, 12)
+        return ladder.climb(workbench, *asked, gr.EventData(None, {}))
+
+    first, second = climbed(), climbed()
+    assert first["state"] == "failed" and "prompt is empty" in first["message"]
+    assert first | {"serial": 0} == second | {"serial": 0} and first != second
+    assert not caplog.records
+    monkeypatch.setattr(workbench, "climb", lambda asked: 1 // 0)
+    assert "ZeroDivisionError" in climbed()["message"]
+    assert "climbing the ladder failed" in caplog.text
 
 
 def test_sample_rows_keep_their_numbers_and_leave_out_what_is_no_answer(tmp_path: Path) -> None:

@@ -18,6 +18,14 @@ root.append(node('div', { class: 'row' }, [node('h3', { text: 'Every checkpoint'
 
 function climb() { waiting = true; setText(said, 'writing…'); go.disabled = true; trigger('climb', { run }); }
 const answers = () => view?.ladder?.answers ?? [];
+// A Train tab that nobody has opened yet hears no event: its form reads the kind from the address.
+function train(kind) {
+  const query = new URLSearchParams(window.location.search);
+  query.set('kind', kind);
+  window.history.replaceState(null, '', `?${query}`);
+  window.dispatchEvent(new CustomEvent('cw-train-show', { detail: kind }));
+  trigger('train', { kind });
+}
 
 function card(n, look) {
   const one = answers()[n], diff = view.diffs[n];
@@ -32,7 +40,7 @@ function draw() {
   setText(slide.querySelector('output'), all[at]?.rung.title ?? '');
   const scores = all.map((one) => one.score).filter((score) => score !== null);
   const low = Math.min(0, ...scores), high = Math.max(0, ...scores), place = (score) => 100 * (score - low) / (high - low || 1);
-  strip.replaceChildren(...all.map((one, n) => node('button', { type: 'button', 'aria-pressed': String(n === at), title: one.text, on: { click: () => { at = n; draw(); } } }, [
+  redraw(strip, all.map((one, n) => node('button', { type: 'button', 'data-hold': n, 'aria-pressed': String(n === at), title: one.text, on: { click: () => { at = n; draw(); } } }, [
     one.score !== null && node('span', { class: 'gauge' }, [node('i', { style: `bottom:${place(Math.min(0, one.score)).toFixed(1)}%;height:${Math.max(1.5, place(Math.max(0, one.score)) - place(Math.min(0, one.score))).toFixed(1)}%` })]),
     node('b', { text: one.rung.step === null ? one.rung.title : `RL ${one.rung.step}` }), node('span', { class: 'meta', text: one.score === null ? '' : few(one.score) })])));
   pair.replaceChildren(...(all.length ? [...(at > 0 ? [card(at - 1, 'before')] : []), card(at, 'after')] : []));
@@ -48,7 +56,7 @@ start((value) => {
   setShown(runs, known.length > 1);
   runs.replaceChildren(node('option', { value: '', text: 'newest RL run' }), ...known.map(([id, text]) => node('option', { value: id, text, selected: id === view.run })));
   const gone = view?.ladder?.missing ?? [];
-  missing.replaceChildren(...gone.map((one) => node('span', { class: 'gone' }, [`${one.title}: none yet `, link('train it', () => { window.dispatchEvent(new CustomEvent('cw-train-show', { detail: one.kind })); trigger('train', { kind: one.kind }); })])));
+  missing.replaceChildren(...gone.map((one) => node('span', { class: 'gone' }, [`${one.title}: none yet `, link('train it', () => train(one.kind))])));
   setText(foot, !view?.ladder ? '' : [view.ladder.scorer ? `Scored by ${view.ladder.scorer}, in standard deviations of the start policy’s samples` : view.ladder.unscored_reason ? `Unscored: ${view.ladder.unscored_reason}` : '', `seed ${view.ladder.seed}, temperature ${view.ladder.temperature}`].filter(Boolean).join(' · '));
   if (view?.state === 'done') at = answers().length - 1;
   draw();

@@ -1,14 +1,22 @@
 """One prompt at every checkpoint: the answers from pretrained to RL, side by side on a slider."""
 
+import itertools
+import logging
 from typing import Any, Literal
 
 import gradio as gr
 
+from cai_app.errors import CaiError
 from cai_app.records import Record
 from cai_app.workbench import Workbench
 from cai_app.workbench.ladder import Climb, Ladder, base_of
 from cai_app.workbench.words import Piece, word_diff
 from components.shared import check_open_to, sentence, text_of, whole
+
+log = logging.getLogger(__name__)
+
+# The same form asked twice is two answers: the page hears of a value only if it differs.
+SERIALS = itertools.count(1)
 
 
 class LadderView(Record):
@@ -21,6 +29,7 @@ class LadderView(Record):
     diffs: tuple[tuple[Piece, ...] | None, ...] = ()
     runs: tuple[tuple[str, str], ...] = ()
     run: str = ""
+    serial: int = 0
 
 
 def climb(
@@ -35,11 +44,12 @@ def climb(
 ) -> dict[str, Any]:
     """The prompt of the form, answered by every adapter of its model that is a stage."""
     run = text_of(event, "run", 200)
-    runs = tuple(
-        (one.id, f"{one.title} · {one.state}") for one in workbench.runs.trainings()
-        if one.kind == "rl"
-    )  # fmt: skip
+    runs: tuple[tuple[str, str], ...] = ()
     try:
+        runs = tuple(
+            (one.id, f"{one.title} · {one.state}") for one in workbench.runs.trainings()
+            if one.kind == "rl"
+        )  # fmt: skip
         base_of(model)
         check_open_to(workbench, model, constitution)
         found = workbench.climb(
@@ -53,11 +63,17 @@ def climb(
             )
         )
     except Exception as error:
-        failed = LadderView(state="failed", message=sentence(error), runs=runs, run=run)
+        if not isinstance(error, CaiError):
+            log.exception("climbing the ladder failed")
+        failed = LadderView(
+            state="failed", message=sentence(error), runs=runs, run=run, serial=next(SERIALS)
+        )
         return failed.model_dump(mode="json")
     texts = [one.text for one in found.answers]
     diffs = (None, *(word_diff(a, b) for a, b in zip(texts, texts[1:], strict=False)))
-    view = LadderView(state="done", ladder=found, diffs=diffs, runs=runs, run=run)
+    view = LadderView(
+        state="done", ladder=found, diffs=diffs, runs=runs, run=run, serial=next(SERIALS)
+    )
     return view.model_dump(mode="json")
 
 

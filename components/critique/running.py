@@ -69,7 +69,10 @@ def stream(
                     yield shown(view, busy=True)
         yield shown(view, busy=False)
     except Exception as error:
-        yield broken(view, error)
+        if view.transcript is None:  # nothing was begun: what is on the page stays, a toast tells
+            yield gr.skip(), *_buttons(busy=False)
+        else:
+            yield broken(view, error)
         raise
 
 
@@ -147,8 +150,11 @@ def broken(view: ChainView, error: Exception) -> Update:
 
 def shown(view: ChainView, *, busy: bool) -> Update:
     """The chain and its two buttons."""
-    buttons = gr.update(interactive=not busy), gr.update(interactive=busy)
-    return view.model_dump(mode="json"), *buttons
+    return view.model_dump(mode="json"), *_buttons(busy=busy)
+
+
+def _buttons(*, busy: bool) -> tuple[Any, Any]:
+    return gr.update(interactive=not busy), gr.update(interactive=busy)
 
 
 def view_of(value: dict[str, Any] | None) -> ChainView:

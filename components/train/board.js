@@ -25,6 +25,9 @@ const clock = (seconds) => { const s = Math.max(0, Math.round(seconds)), h = Mat
 const when = (seconds) => new Date(seconds * 1000).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
 
 const trouble = node('div', { class: 'note bad', role: 'status', hidden: true });
+// What was refused stays until something else is asked for: the next look comes within a second.
+const refused = node('div', { class: 'note bad', role: 'alert', hidden: true });
+const refuse = (message) => { setText(refused, message); setShown(refused, Boolean(message)); };
 const alarms = node('div', { class: 'alarms' });
 const heading = node('h3');
 const empty = node('div', { class: 'empty', hidden: true });
@@ -37,7 +40,7 @@ const plotHead = node('div', { class: 'row spread' }, [node('h3', { text: 'Curve
 const plots = node('div', { class: 'plots' });
 const differs = node('section', { class: 'differs', hidden: true });
 const detailPlace = node('section', { class: 'detail', 'aria-label': 'The open run', hidden: true });
-root.append(trouble, alarms, empty, node('div', { class: 'row spread' }, [heading, more]), node('div', { class: 'scroll' }, [table]), plotHead, plots, differs, detailPlace);
+root.append(trouble, refused, alarms, empty, node('div', { class: 'row spread' }, [heading, more]), node('div', { class: 'scroll' }, [table]), plotHead, plots, differs, detailPlace);
 
 const ask = async (name, payload) => {
   const said = await server[name](payload);
@@ -49,7 +52,7 @@ const lineOfRun = (id) => lines.find((line) => line.id === id);
 
 function address() {
   if (!root.offsetParent) return;
-  const address = new URLSearchParams(window.location.search);
+  const address = addressOf('train');
   address.set('tab', 'train'); address.set('kind', kind);
   if (opened) address.set('training', opened); else address.delete('training');
   window.history.replaceState(null, '', `?${address}`);
@@ -75,7 +78,7 @@ async function readCard(id) {
   try { cards.set(id, await ask('read_card', { run: id })); } catch { return; }
   drawDiffers();
 }
-function open(id) { opened = id; detail.reset(); address(); drawList(); tick(); }
+function open(id) { opened = id; refuse(''); detail.reset(); address(); drawList(); tick(); }
 
 function take(run, piece) {
   if (piece.anew) run.series.clear();
@@ -112,7 +115,7 @@ async function tick() {
 }
 
 async function act(what, id) {
-  try { await ask('act', { run: id, act: what }); setShown(trouble, false); } catch (error) { setText(trouble, error.message); setShown(trouble, true); return; }
+  try { await ask('act', { run: id, act: what }); refuse(''); } catch (error) { refuse(error.message); return; }
   stamp = ''; tick();
 }
 
@@ -156,11 +159,13 @@ function drawList() {
 }
 function drawAlarms() {
   const stopped = mine().filter((line) => line.state === 'paused' || (['failed', 'dead'].includes(line.state) && line.id === mine()[0].id));
+  if (unchanged(alarms, [mayWrite, stopped.slice(0, 3).map(({ id, title, state, note, error }) => [id, title, state, note, error])])) return;
   alarms.replaceChildren(...stopped.slice(0, 3).map((line) => node('div', { class: `note ${line.state === 'paused' ? 'warn' : 'bad'}`, role: 'alert' }, [
     node('b', { text: `${line.title} ${line.state === 'paused' ? 'was paused by an alarm' : line.state === 'dead' ? 'died' : 'failed'}: ` }), node('span', { text: line.note && line.state === 'paused' ? line.note : line.error || line.note || 'no reason was written' }),
     node('span', { class: 'row' }, [mayWrite && btn('Resume', () => act('resume', line.id), 'Go on from the last checkpoint'), link('open', () => open(line.id))].filter(Boolean))])));
 }
 function drawEmpty() {
+  if (unchanged(empty, [kind, names[kind], mayWrite])) return;
   const start = (text, sub, name) => node('button', { type: 'button', class: 'step', on: { click: () => trigger('begin', { name }) } }, [node('b', { text }), node('span', { text: sub })]);
   const texts = { helpful: 'Fine-tune on helpful answers: the model that the method starts from.', 'sl-cai': 'Fine-tune on revisions: chains of critique and revision are its data.', preference: 'Learn a score from comparisons: AI labels of harmlessness, people’s or reference labels of helpfulness.', rl: 'Let a policy gain reward from a preference model, held near where it starts.', dpo: 'Learn from the labels at once, without a preference model: the cheap baseline.', distill: 'Teach a model to answer without its preamble as it does with it.' };
   empty.replaceChildren(node('h3', { text: `No ${names[kind] ?? ''} run yet` }), node('p', { text: `${texts[kind] ?? ''} Press Start on the left: what it needs, and what it would take, is said there.` }), ...(mayWrite && ['preference', 'dpo'].includes(kind) ? [node('p', { class: 'row' }, [demoButton(), node('span', { class: 'meta', text: 'AI labels to learn from, ready made.' })])] : []),
@@ -191,6 +196,7 @@ function drawDiffers() {
   if (known.length < 2) return;
   const flat = (card) => ({ ...card.options, ...card.provenance, ...card.inputs });
   const all = known.map((run) => flat(cards.get(run.id)));
+  if (unchanged(differs, [all, known.map((run) => [run.id, run.number, run.colour, lineOfRun(run.id)?.title])])) return;
   const keys = [...new Set(all.flatMap(Object.keys))].filter((key) => new Set(all.map((one) => JSON.stringify(one[key] ?? null))).size > 1 && key !== 'name');
   differs.replaceChildren(node('h3', { text: keys.length ? 'What differs between them' : 'Their settings and data are the same' }), keys.length ? node('div', { class: 'scroll' }, [node('table', {}, [node('thead', {}, [node('tr', {}, [node('th', { scope: 'col', text: '' }), ...known.map((run) => node('th', { scope: 'col' }, [node('i', { class: `mark r${run.colour}`, text: String(run.number) }), ` ${lineOfRun(run.id)?.title ?? ''}`]))])]),
     node('tbody', {}, keys.map((key) => node('tr', {}, [node('th', { scope: 'row', text: spoken(key) }), ...all.map((one) => node('td', { text: brief(one[key]), title: String(one[key] ?? '') }))])))])]) : '');
@@ -202,7 +208,7 @@ function drawAll() { drawEmpty(); drawAlarms(); drawList(); drawPlots(true); dra
 window.addEventListener('cw-train-kind', (event) => {
   if (event.detail.names) names = event.detail.names;
   if (event.detail.kind === kind && heard) { drawAll(); return; }
-  kind = event.detail.kind; all = false; chosen.clear(); dropped.clear(); stamp = '';
+  kind = event.detail.kind; all = false; refuse(''); chosen.clear(); dropped.clear(); stamp = '';
   if (!lineOfRun(opened) || lineOfRun(opened).kind !== kind) { opened = heard ? mine()[0]?.id ?? '' : opened; detail.reset(); }
   chooseSome(); address(); drawAll(); tick();
 });

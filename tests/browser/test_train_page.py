@@ -17,6 +17,7 @@ from stage import HOSTILE, SlowBackend, free_port, leave, own_process, serving, 
 from test_jobs import until
 
 from cai_app import files
+from cai_app.errors import BusyError
 from cai_app.records import Completion, Prompt, Sampling
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
@@ -160,11 +161,23 @@ def test_the_form_says_what_it_would_do_and_starts_it(
         expect(row).to_contain_text("stopped")
 
 
-def test_an_alarm_is_told_and_rl_has_its_curves(browser: Browser, url: str) -> None:
+def test_an_alarm_is_told_and_rl_has_its_curves(
+    browser: Browser, url: str, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(id: str) -> None:
+        raise BusyError("the device is gone")
+
+    monkeypatch.setattr(workbench.runs, "resume", gone)
     with visited(browser, f"{url}&kind=rl") as page:
         alarm = page.locator(".alarms .note")
         expect(alarm).to_contain_text("paused by an alarm: step 20: KL is too high")
-        expect(alarm.get_by_role("button", name="Resume")).to_be_visible()
+        resume = alarm.get_by_role("button", name="Resume")
+        resume.click()
+        refused = page.locator(".board > .note[role=alert]")
+        expect(refused).to_have_text("The device is gone.")
+        page.wait_for_timeout(2500)  # two looks later
+        expect(refused).to_be_visible()
+        expect(resume).to_be_focused()
         for title in ("Reward", "KL to the start policy, nats a response", "Length, tokens"):
             expect(lines(page, title).first).to_be_visible()
 
@@ -180,6 +193,13 @@ def test_one_prompt_climbs_the_checkpoints(browser: Browser, url: str) -> None:
         expect(ladder.locator(".rung.after p")).to_have_text(HOSTILE)
         ladder.get_by_label("Stage", exact=True).fill("1")
         expect(ladder.locator(".rung.after")).to_contain_text("helpful")
+        ladder.locator(".strip button").first.press("Enter")
+        expect(ladder.locator(".strip button").first).to_be_focused()
+        page.locator("#critique-climb").click()
+        expect(page.locator("#critique-climb")).to_be_enabled()
+        expect(ladder.get_by_label("Stage", exact=True)).not_to_have_value(
+            "0"
+        )  # the last one again
 
 
 def plotted(page: Page) -> int:
