@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 import tyro
 from conftest import ScriptedBackend
@@ -17,7 +18,7 @@ from test_exchange import hh
 from cai_app import formats
 from cai_app.commands.exchange import Export, Import
 from cai_app.commands.label import Label
-from cai_app.errors import InputError
+from cai_app.errors import BackendError, InputError
 from cai_app.formats import ReadOptions
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
@@ -111,6 +112,12 @@ def test_columns_are_mapped_and_the_command_does_the_same(bench: Workbench, tmp_
     }  # fmt: skip
     aside = importing.rejected(bench, {}, "")
     assert "maybe" in json.loads(aside["text"])["raw"]
+    assert importing.again(bench, *fields, ended) == gr.skip(), (
+        "leaving a field takes no counts away"
+    )
+    other = importing.again(bench, *fields[:3], "human:bob", "gpt", ended)
+    assert other["state"] == "ready" and other["lines"][0]["says"].startswith("bob: ")
+    assert other["result"] == ended["result"]
 
 
 def test_bad_input_is_told_in_the_form(bench: Workbench, tmp_path: Path) -> None:
@@ -202,3 +209,21 @@ def test_labelling_is_estimated_timed_and_started_as_the_command_would(
                  "few_shot", "batch"):  # fmt: skip
         assert getattr(typed, name) == getattr(options, name), name
     assert labelling.estimate(bench, "nowhere", *FORM[1:])["state"] == "failed"
+
+
+def test_a_trial_that_fails_is_told_and_a_changed_form_gets_its_own_plan(
+    settings: Settings,
+) -> None:
+    def opener(spec: str, _: Settings) -> ScriptedBackend:
+        raise BackendError("the weights are cut off")
+
+    broken = Workbench(settings, opener=opener)
+    try:
+        failed = labelling.timed(broken, *FORM)
+        assert failed["state"] == "failed" and failed["message"] == "The weights are cut off."
+        assert labelling.settled(broken, list(FORM), *FORM) == gr.skip()
+        changed = (*FORM[:6], "3", *FORM[7:])
+        now = labelling.settled(broken, list(FORM), *changed)
+        assert now["work"] == "3 comparisons, 6 questions"
+    finally:
+        broken.close()

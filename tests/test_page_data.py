@@ -321,6 +321,7 @@ def test_an_answer_keeps_null_apart_and_says_that_there_is_more(workbench: Workb
 def test_a_wrong_query_is_told_in_a_sentence(workbench: Workbench, query: str, said: str) -> None:
     view = queried(workbench, query)
     assert view["state"] == "failed" and said in view["message"] and "\n" not in view["message"]
+    assert queried(workbench, query) != view, "asked again, it is answered again"
 
 
 # The form of a run.

@@ -14,7 +14,7 @@ from components.data import asking, browsing, forms, generating, importing, read
 from components.data.view import Answered, Reading, Table
 from components.demo import load_demo
 from components.replies import answering
-from components.shared import guard, role
+from components.shared import guard, noticed, role
 from components.widgets import model_and_constitution, part, title
 
 SENTENCE = "Write, label, bring in and take out; read every row with all that lies behind it."
@@ -113,6 +113,7 @@ def _form(workbench: Workbench) -> tuple[dict[str, Component], gr.UploadButton]:
     mode, rounds = _what_to_write()
     constitution, hint, model = model_and_constitution(workbench, "data")
     constitution.visible = hint.visible = False
+    constitution.change(guard(noticed, workbench), constitution, hint, **QUIET)
     with gr.Row(elem_classes=["cw-row", "cw-even"]):
         # A number field cannot be empty: Gradio 6.31 shows 0 for it.
         limit = gr.Textbox(

@@ -1,5 +1,6 @@
 """The SQL console: one SELECT, its rows as text, how long it took, and mistakes as sentences."""
 
+import itertools
 import json
 import logging
 import time
@@ -14,6 +15,8 @@ from components.shared import sentence, text_of
 
 log = logging.getLogger(__name__)
 
+# The same query asked twice is two answers: the page hears of a value only if it differs.
+SERIALS = itertools.count(1)
 MOST = 500  # rows shown; the command line gives all
 WIDEST = 2000  # characters of a cell
 
@@ -69,10 +72,13 @@ def sql(workbench: Workbench, event: gr.EventData) -> dict[str, Any]:
     except Exception as error:
         if not isinstance(error, CaiError):
             log.exception("the query failed")
-        failed = Answered(state="failed", query=query, message=sentence(error))
+        failed = Answered(
+            state="failed", serial=next(SERIALS), query=query, message=sentence(error)
+        )
         return failed.model_dump(mode="json")
     answered = Answered(
         state="ready",
+        serial=next(SERIALS),
         query=query,
         columns=found.columns,
         rows=tuple(tuple(map(_cell, row)) for row in found.rows),

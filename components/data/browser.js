@@ -48,7 +48,7 @@ function page(way) {
 }
 function address() {
   if (!shown()) return;
-  const old = new URLSearchParams(window.location.search), query = new URLSearchParams();
+  const old = addressOf('data'), query = new URLSearchParams();
   for (const [name, value] of old) if (!['show', 'q', 'id', 'sql'].includes(name) && !name.startsWith('f.')) query.set(name, value);
   query.set('tab', 'data');
   if (onSql) query.set('sql', old.get('sql') ?? '');
@@ -88,11 +88,11 @@ function drawFilters() {
   const key = JSON.stringify([noun, view.filters, filters]);
   if (selects.dataset.key === key) return;
   selects.dataset.key = key;
-  selects.replaceChildren(...view.filters.map((filter) => {
+  redraw(selects, view.filters.map((filter) => {
     const chosen = filters[filter.name] ?? '';
     const values = chosen && !filter.values.includes(chosen) ? [chosen, ...filter.values] : filter.values;
     if (!values.length) return null;
-    return node('select', { 'aria-label': filter.label, class: chosen ? 'set' : '', on: { change: (event) => { filters = { ...filters, [filter.name]: event.target.value }; fresh(); } } }, [
+    return node('select', { 'aria-label': filter.label, 'data-hold': filter.name, class: chosen ? 'set' : '', on: { change: (event) => { filters = { ...filters, [filter.name]: event.target.value }; fresh(); } } }, [
       node('option', { value: '', text: `${filter.label}: any` }),
       ...values.map((value) => node('option', { value, text: `${filter.label}: ${value}`, selected: value === chosen }))]);
   }).filter(Boolean));

@@ -19,7 +19,7 @@ area.value = (linked.get('tab') === 'data' && linked.get('sql')) || '';
 
 function ask() {
   if (!area.value.trim()) { area.focus(); return; }
-  const query = new URLSearchParams(window.location.search);
+  const query = addressOf('data');
   query.set('tab', 'data'); query.set('sql', area.value.length < 4000 ? area.value : '');
   window.history.replaceState(null, '', `?${query}`);
   run.disabled = true;

@@ -12,7 +12,7 @@ from cai_app.workbench.labelling import BUILT_IN
 from components.data import exporting, importing, labelling
 from components.data.view import Plan
 from components.replies import answering
-from components.shared import guard, role
+from components.shared import guard, noticed, role
 from components.widgets import few_shots, model_and_constitution, part
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -42,7 +42,8 @@ def label_form(workbench: Workbench) -> dict[str, Component]:
         [("the built-in pairs", BUILT_IN)], value=BUILT_IN, allow_custom_value=True,
         label="Comparisons: a source or run of this home", elem_id="label-source",
     )  # fmt: skip
-    constitution, _, model = model_and_constitution(workbench, "label")
+    constitution, hint, model = model_and_constitution(workbench, "label")
+    constitution.change(guard(noticed, workbench), constitution, hint, **QUIET)
     principle = gr.Dropdown(
         [("one drawn for each comparison", "drawn"), ("all of them", "all")], value="drawn",
         label="Principle: drawn, all, or an id", allow_custom_value=True,
@@ -74,11 +75,25 @@ def label_form(workbench: Workbench) -> dict[str, Component]:
     for event in (plan.shown, *(one.change for one in values)):
         event(told, values, plan, trigger_mode="always_last", **QUIET)
     plan.shown(guard(labelling.choices, workbench), source, source, **QUIET)
-    dry.click(lambda: gr.update(value="Trying a few…", interactive=False), None, dry, **QUIET).then(
-        guard(labelling.timed, workbench, action="run"), values, plan, **QUIET
-    ).then(lambda: gr.update(value="Estimate the time", interactive=True), None, dry, **QUIET)
+    _wire_trial(workbench, dry, values, plan)
     run.click(guard(labelling.start, workbench, action="write"), values, plan, **QUIET)
     return fields
+
+
+def _wire_trial(
+    workbench: Workbench, dry: gr.Button, values: list[Component], plan: gr.HTML
+) -> None:
+    """A few comparisons are judged to see how long all take; the button is free again however it
+    ends, and a form that was changed meanwhile gets its own plan."""
+    asked = gr.State([])
+    held = dry.click(
+        lambda *form: (gr.update(value="Trying a few…", interactive=False), list(form)),
+        values, [dry, asked], **QUIET,
+    )  # fmt: skip
+    tried = held.then(guard(labelling.timed, workbench, action="run"), values, plan, **QUIET)
+    tried.success(guard(labelling.settled, workbench), [asked, *values], plan, **QUIET)
+    for ended in (tried.success, tried.failure):
+        ended(lambda: gr.update(value="Estimate the time", interactive=True), None, dry, **QUIET)
 
 
 def import_form(workbench: Workbench) -> Brought:
@@ -119,7 +134,7 @@ def import_part(workbench: Workbench, form: Brought) -> gr.HTML:
     write = {"action": "write"}
     form.upload.upload(guard(importing.brought, workbench, **write), form.upload, filled, **QUIET)
     path.submit(guard(importing.typed, workbench, **write), path, filled, **QUIET)
-    again = guard(importing.look, workbench, **write)
+    again = guard(importing.again, workbench, **write)
     for event in (format.input, source.blur, rater.blur, model.blur):
         event(again, looked, shown, trigger_mode="always_last", **QUIET)
     shown.map(guard(importing.mapped, workbench, **write), looked, shown, **QUIET)

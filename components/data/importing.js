@@ -21,15 +21,15 @@ function mapColumn(ours, theirs) {
 }
 function field(ours) {
   const chosen = view.mapping[ours] ?? (view.columns.includes(ours) ? ours : '');
-  return node('label', { class: chosen ? 'set' : '' }, [node('span', { text: ours }), node('select', { 'aria-label': `Which column is ${ours}?`, 'data-ours': ours, on: { change: (event) => mapColumn(ours, event.target.value) } }, [
+  return node('label', { class: chosen ? 'set' : '' }, [node('span', { text: ours }), node('select', { 'aria-label': `Which column is ${ours}?`, 'data-ours': ours, 'data-hold': ours, on: { change: (event) => mapColumn(ours, event.target.value) } }, [
     node('option', { value: '', text: 'none' }), ...view.columns.map((name) => node('option', { value: name, text: name, selected: name === chosen }))])]);
 }
 function drawColumns() {
   if (!view.columns.length) { columns.replaceChildren(); return; }
   const folded = columns.querySelector('details')?.open ?? false;
-  columns.replaceChildren(node('p', { class: 'meta', text: 'Which column is which? A table needs prompt, a and b, or prompt, chosen and rejected; value says who wins.' }),
+  redraw(columns, [node('p', { class: 'meta', text: 'Which column is which? A table needs prompt, a and b, or prompt, chosen and rejected; value says who wins.' }),
     node('div', { class: 'fields' }, view.ours.slice(0, FIRST).map(field)),
-    node('details', { open: folded }, [node('summary', { text: 'more columns' }), node('div', { class: 'fields' }, view.ours.slice(FIRST).map(field))]));
+    node('details', { open: folded }, [node('summary', { text: 'more columns' }), node('div', { class: 'fields' }, view.ours.slice(FIRST).map(field))])]);
 }
 function drawLines() {
   const bad = view.lines.filter((one) => one.reason).length;
@@ -49,7 +49,7 @@ async function downloadAside(event) {
 function drawOutcome() {
   const found = view.result;
   if (view.state === 'stopped') { outcome.replaceChildren(node('div', { class: 'note', text: 'Stopped. Nothing of the file was taken in; import it again whenever you like.' })); return; }
-  if (view.state !== 'done' || !found) { outcome.replaceChildren(); return; }
+  if (!found) { outcome.replaceChildren(); return; }
   const count = (value, text, look = '') => node('div', { class: `figure ${look}` }, [node('b', { text: value.toLocaleString('en') }), node('span', { text })]);
   outcome.replaceChildren(node('div', { class: 'counts' }, [count(found.read, 'rows read'), count(found.added, 'added', 'main'), count(found.duplicates, 'there already'), count(found.rejected, 'kept aside', found.rejected ? 'bad' : '')]),
     ...[found.extra_turns > 0 && node('p', { class: 'meta', text: `${plural(found.extra_turns, 'response')} hold further turns, as they stand in the file.` }),
@@ -68,7 +68,7 @@ start((value) => {
   root.dataset.state = value?.state ?? 'new';
   if (!value || value.state === 'new') { root.hidden = true; return; }
   root.hidden = false;
-  if (value.state === 'done' && view?.state === 'running') window.dispatchEvent(new CustomEvent('cw-rows'));
+  if (value.state === 'done') window.dispatchEvent(new CustomEvent('cw-rows'));
   view = value;
   setText(note, value.message); setShown(note, Boolean(value.message));
   drawProgress(); drawOutcome();

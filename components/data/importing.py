@@ -77,14 +77,17 @@ def typed(workbench: Workbench, path: str) -> tuple[Any, Any, Any, Shown]:
 def look(
     workbench: Workbench, path: str, format: str, source: str, rater: str, model: str, shown: Shown
 ) -> Shown:
-    """The first rows as the form would take them; what cannot be read says why."""
-    mapping = _mapping(shown)
+    """The first rows as the form would take them; what cannot be read says why. What an import
+    of this file gave stays beside them."""
+    mapping, given = _mapping(shown), (shown or {}).get("result")
     try:
         file, options = _asked(path, format, source, rater, model, mapping)
         found = workbench.preview(format, file, options)
     except CaiError as error:
-        view = Look(state="failed", file=path, mapping=mapping, message=sentence(error))
-        return view.model_dump(mode="json")
+        failed = Look(
+            state="failed", file=path, mapping=mapping, message=sentence(error), result=given
+        )
+        return failed.model_dump(mode="json")
     lines = [_line(row) for row in found.rows]
     lines += [_rejected(row) for row in found.rejected]
     view = Look(
@@ -94,8 +97,21 @@ def look(
         mapping=mapping,
         lines=tuple(sorted(lines, key=lambda one: one.number)),
         command=_command(format, file, options, source, rater),
+        result=given,
     )
     return view.model_dump(mode="json")
+
+
+def again(
+    workbench: Workbench, path: str, format: str, source: str, rater: str, model: str, shown: Shown
+) -> Any:
+    """A field was left. Nothing changes where it says what it said before, nor while an import is
+    under way."""
+    if workbench.imports.now().under_way:
+        return gr.skip()
+    view = look(workbench, path, format, source, rater, model, shown)
+    same = view["command"] and view["command"] == (shown or {}).get("command")
+    return gr.skip() if same else view
 
 
 def back(

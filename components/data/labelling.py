@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from cai_app.errors import InputError
+from cai_app.errors import CaiError, InputError
 from cai_app.records import LabelOptions
 from cai_app.workbench import Workbench
 from cai_app.workbench.labelling import BUILT_IN, Task
@@ -28,6 +28,11 @@ def estimate(workbench: Workbench, *form: Any) -> dict[str, Any]:
 def timed(workbench: Workbench, *form: Any) -> dict[str, Any]:
     """The dry run: a few comparisons are judged to see how long all would take."""
     return _told(workbench, form, probe=True)
+
+
+def settled(workbench: Workbench, asked: list[Any], *form: Any) -> Any:
+    """After the dry run: the plan of the form as it stands, if it is not the one that was timed."""
+    return gr.skip() if list(form) == asked else estimate(workbench, *form)
 
 
 def start(workbench: Workbench, *form: Any) -> dict[str, Any]:
@@ -103,7 +108,7 @@ def _told(workbench: Workbench, form: tuple[Any, ...], *, probe: bool) -> dict[s
         source, options = read_form(*form)
         task = _task(workbench, source, options)
         return _planned(workbench, source, task, probe=probe).model_dump(mode="json")
-    except (InputError, OSError) as error:
+    except (CaiError, OSError) as error:
         return Plan(state="failed", message=sentence(error)).model_dump(mode="json")
 
 

@@ -83,7 +83,17 @@ function lineage() {
     down.length > 0 && node('ul', {}, down.map((edge) => node('li', {}, named(edge.child))))]);
 }
 
+// The address is of the row that is read, whatever link led to it. What was searched for among rows
+// of another kind does not go with it.
+function address() {
+  const at = addressOf('data');
+  if (at.get('show') !== view.noun) for (const name of [...at.keys()]) if (name === 'q' || name.startsWith('f.')) at.delete(name);
+  for (const [name, value] of Object.entries({ tab: 'data', show: view.noun, id: view.id })) at.set(name, value);
+  window.history.replaceState(null, '', `?${at}`);
+}
+
 function draw() {
+  address();
   setText(heading, NOUN[view.noun]);
   setText(id, view.id);
   const old = view.lineage?.stale ?? [];

@@ -118,9 +118,11 @@ class Reading(Record):
 
 
 class Answered(Record):
-    """What the SQL console shows; `took_ms` is the whole query."""
+    """What the SQL console shows; `took_ms` is the whole query, and `serial` tells two answers to
+    the same one apart."""
 
     state: Literal["empty", "ready", "failed"] = "empty"
+    serial: int = 0
     query: str = ""
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str | None, ...], ...] = ()

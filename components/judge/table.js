@@ -2,7 +2,8 @@
 const fixed = (p) => p === null || p === undefined ? '·' : p.toFixed(2);
 const percent = (p) => `${(100 * p).toFixed(p > 0 && p < 0.01 ? 1 : 0)} %`;
 const FIRST = { a: 'A shown first', b: 'B shown first' };
-const open = new Set();
+const open = new Map(); // principle id -> whether somebody opened or closed its reasoning
+const kept = new Map(); // principle id -> its rows, made anew only where they say something else
 let view = null;
 let announced = '';
 
@@ -45,9 +46,8 @@ function rationales(one) {
     node('span', { class: 'meta', text: `${FIRST[order.first]} · P(A) ${fixed(order.p_a)}${order.unscored_reason ? ` · unscored: ${order.unscored_reason}` : ''}` }),
     node('p', { text: order.rationale.trim() })]));
   if (!parts.length) return null;
-  const shown = open.has(one.id) || view.principles.length === 1;
-  const details = node('details', { open: shown, on: { toggle: (event) => (event.currentTarget.open ? open.add(one.id) : open.delete(one.id)) } }, [
-    node('summary', { text: 'reasoning' }), node('div', { class: 'pair' }, parts)]);
+  const details = node('details', {}, [
+    node('summary', { text: 'reasoning', on: { click: () => open.set(one.id, !details.open) } }), node('div', { class: 'pair' }, parts)]);
   return node('tr', { class: 'why' }, [node('td', { colspan: 5 }, [details])]);
 }
 
@@ -61,6 +61,20 @@ function row(one) {
     node('td', { class: 'n', text: fixed(gapOf(one.orders)) }),
     node('td', { class: 'n', text: lostOf(one.orders) === null ? '·' : percent(lostOf(one.orders)) })];
   return [node('tr', {}, cells), rationales(one)].filter(Boolean);
+}
+// Text comes 25 times a second: rows of principles that are done stay as they are, so that a click
+// on one meets what it was aimed at. The only one's reasoning is open, unless somebody closed it.
+function drawRows() {
+  const elements = view.principles.flatMap((one) => {
+    const key = JSON.stringify([one, view.clamp]);
+    if (kept.get(one.id)?.key !== key) kept.set(one.id, { key, rows: row(one) });
+    const { rows } = kept.get(one.id);
+    const details = rows[1]?.querySelector('details');
+    if (details) details.open = open.get(one.id) ?? view.principles.length === 1;
+    return rows;
+  });
+  elements.forEach((element, n) => { if (body.children[n] !== element) body.insertBefore(element, body.children[n] ?? null); });
+  while (body.children.length > elements.length) body.lastChild.remove();
 }
 
 function sentence(p) {
@@ -129,7 +143,7 @@ start((value) => {
   }
   drawNotes(); drawSummary(); drawWriting(); drawFoot();
   setShown(table, view.principles.length > 0);
-  body.replaceChildren(...view.principles.flatMap(row));
+  drawRows();
   const words = view.verdict ? summary.querySelector('h3').textContent + ', ' + fixed(view.verdict.p_a) : '';
   if (words !== announced) setText(live, announced = words);
 });

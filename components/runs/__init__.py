@@ -27,7 +27,10 @@ def build(workbench: Workbench) -> None:
     }
     panel.opened(guard(handlers.opened, workbench), None, [panel, seen, timer], **quiet)
     panel.closed(guard(handlers.closed, workbench), None, timer, **quiet)
-    panel.choose(guard(handlers.choose, workbench), None, [panel, seen], **quiet)
+    # Of quick choices the last one counts, whatever the first one's answer is doing.
+    panel.choose(
+        guard(handlers.choose, workbench), None, [panel, seen], trigger_mode="always_last", **quiet
+    )
     timer.tick(guard(handlers.watch, workbench), seen, [panel, seen], **quiet)
     names = ("stop", "kill", "resume", "retry", "delete")
     acts: Mapping[str, Action] = dict.fromkeys(names, "write")

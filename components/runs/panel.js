@@ -62,12 +62,12 @@ function address() {
   window.history.replaceState(null, '', `?${query}`);
 }
 function choose(id) {
-  chosen = id; asking = ''; logTo = null;
-  log.textContent = '';
-  address();
+  chosen = id; asking = '';
+  drawAsk(); address();
   trigger('choose', { run: id });
 }
-function act(what) { asking = ''; trigger(what, { run: chosen }); drawAsk(); }
+// Of the run that is shown: the one chosen last may still be on its way.
+function act(what) { asking = ''; trigger(what, { run: detail.dataset.run }); drawAsk(); }
 function ask(what) { asking = asking === what ? '' : what; drawAsk(); sure.querySelector('button')?.focus(); }
 function drawAsk() {
   const words = { kill: 'What it wrote since its last checkpoint is done again by Resume.', delete: 'Its folder goes, log and checkpoints with it. Rows in the store stay.' };
@@ -152,9 +152,7 @@ function drawButtons(info) {
 }
 
 function drawLog(part) {
-  if (logTo !== null && part.start !== logTo && part.start !== 0) {
-    if (part.start > logTo) return trigger('choose', { run: chosen }); // a view was missed
-  }
+  if (logTo !== null && part.start > logTo) trigger('choose', { run: chosen }); // a view was missed
   const low = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
   if (logTo === part.start) log.append(part.text);
   else log.textContent = part.text;

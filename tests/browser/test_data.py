@@ -163,6 +163,8 @@ def test_the_console_answers_and_explains(browser: Browser, url: str) -> None:
         console.locator("textarea").fill("DROP TABLE labels")
         page.keyboard.press("Control+Enter")
         expect(console.locator(".note")).to_contain_text("The console takes one SELECT")
+        console.get_by_role("button", name="Ask", exact=True).click()
+        expect(console.get_by_role("button", name="Ask", exact=True)).to_be_enabled()
         expect(page.locator("#cw-runs")).to_be_hidden()  # the key asks, and starts no run
         noun(page, "Comparisons")
         expect(console).to_be_hidden()
