@@ -16,7 +16,7 @@ const setText = (target, text) => { if (target.textContent !== text) target.text
 const setShown = (target, shown) => { if (target.hidden === shown) target.hidden = !shown; };
 // New children in place of the old ones. What had the focus has it again, found by its `data-hold`:
 // whoever works with the keyboard goes on from there, though the element is a new one.
-const redraw = (target, children) => {
+const refill = (target, children) => {
   const held = target.contains(document.activeElement) ? document.activeElement.dataset.hold : undefined;
   target.replaceChildren(...children);
   if (held !== undefined) [...target.querySelectorAll('[data-hold]')].find((one) => one.dataset.hold === held)?.focus({ preventScroll: true });

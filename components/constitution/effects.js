@@ -79,7 +79,7 @@ function drawEffect(result) {
     figure(three(result.shift.value), 'is how far P(A) moves on average', interval(result.shift, three)),
     figure(three(result.toward_a.value), 'of it towards the response given as A', interval(result.toward_a, three)));
   const filter = node('label', { class: 'check' }, [node('input', { type: 'checkbox', checked: onlyFlips, 'data-hold': 'flips', on: { change: (event) => { onlyFlips = event.currentTarget.checked; draw(); } } }), 'only labels that flip']);
-  redraw(detail, [node('div', { class: 'plotrow' }, [scatter(points(result, 'p_old', 'p_new'), { across: 'P(A) before', up: 'P(A) now' }),
+  refill(detail, [node('div', { class: 'plotrow' }, [scatter(points(result, 'p_old', 'p_new'), { across: 'P(A) before', up: 'P(A) now' }),
     node('p', { class: 'meta', text: 'A dot is a comparison. On the line nothing changed; in the tinted corners the label changed sides.' })]),
   node('div', { class: 'row' }, [node('h3', { text: 'The comparisons, those that moved most first' }), filter]),
   pairTable(shown.slice(0, most).flatMap((row) => pairRow(row, row.p_old, row.p_new)), ['before', 'now']),
@@ -97,7 +97,7 @@ function drawAblate(result) {
       : node('tr', {}, [cell([name]), cell([whisker(one.shift, widest)]), cell([three(one.shift.value)], 'n'), cell([`${one.flips} · ${percent(one.flip_rate.value)}`], 'n')]);
     return open && one.examples.length ? [main, node('tr', { class: 'texts' }, [node('td', { colspan: 4 }, [pairTable(one.examples.flatMap((row) => pairRow(row, row.p_old, row.p_new)), ['with', 'without'])])])] : [main];
   });
-  redraw(detail, [table([['Left out'], ['how far P(A) moves without it (line: 95 %)'], ['mean', 'n'], ['flips', 'n']], rows)]);
+  refill(detail, [table([['Left out'], ['how far P(A) moves without it (line: 95 %)'], ['mean', 'n'], ['flips', 'n']], rows)]);
 }
 function drawInvert(result) {
   const [low, high] = result.flip_rate.ci ?? [0, 1];
@@ -109,7 +109,7 @@ function drawInvert(result) {
     figure(three(result.error.value), 'is the mean distance from 1 − P(A)', interval(result.error, three)),
     figure(...verdict, 'turning round 70 % is the bar'));
   const by = result.principles.map((one) => node('tr', {}, [cell([node('b', { text: one.id }), node('div', { class: 'meta', text: one.question }), node('div', { text: one.negated })]), cell([whisker(one.flip_rate, 1)]), cell([`${one.flips} of ${one.n}`], 'n'), cell([percent(one.flip_rate.value)], 'n')]));
-  redraw(detail, [node('div', { class: 'plotrow' }, [scatter(points(result, 'p', 'p_inverted'), { across: 'P(A)', up: 'P(A), asked for the opposite', turned: true }),
+  refill(detail, [node('div', { class: 'plotrow' }, [scatter(points(result, 'p', 'p_inverted'), { across: 'P(A)', up: 'P(A), asked for the opposite', turned: true }),
     node('p', { class: 'meta', text: 'A dot is a clear label. A judge that reads lies on the falling line, in the tinted corners.' })]),
   table([['Question and its opposite'], ['share that turns round (line: 95 %)'], ['labels', 'n'], ['', 'n']], by),
   node('h3', { text: 'Labels furthest from turning round' }),
@@ -131,7 +131,7 @@ function drawConflicts(result) {
   const shown = by.get(picked) ?? top;
   const question = (id) => result.questions[result.ids.indexOf(id)];
   const { scrollLeft } = detail.querySelector('.matrix') ?? {};
-  redraw(detail, [matrix, node('p', { class: 'meta', text: 'Per cent of comparisons on which two principles choose different sides. Choose a cell to read some.' }),
+  refill(detail, [matrix, node('p', { class: 'meta', text: 'Per cent of comparisons on which two principles choose different sides. Choose a cell to read some.' }),
     ...(shown ? [node('h3', { text: `${shown.first} and ${shown.second}: different sides on ${percent(shown.disagree.value)} (${interval(shown.disagree)}), both sure on ${percent(shown.sure.value)}` }),
       node('p', { text: `${shown.first}: ${question(shown.first)}` }), node('p', { text: `${shown.second}: ${question(shown.second)}` }),
       shown.examples.length ? pairTable(shown.examples.flatMap((row) => pairRow(row, row.p_old, row.p_new)), ['first', 'second']) : node('p', { class: 'meta', text: 'They never disagree here.' })] : [])]);

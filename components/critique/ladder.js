@@ -40,7 +40,7 @@ function draw() {
   setText(slide.querySelector('output'), all[at]?.rung.title ?? '');
   const scores = all.map((one) => one.score).filter((score) => score !== null);
   const low = Math.min(0, ...scores), high = Math.max(0, ...scores), place = (score) => 100 * (score - low) / (high - low || 1);
-  redraw(strip, all.map((one, n) => node('button', { type: 'button', 'data-hold': n, 'aria-pressed': String(n === at), title: one.text, on: { click: () => { at = n; draw(); } } }, [
+  refill(strip, all.map((one, n) => node('button', { type: 'button', 'data-hold': n, 'aria-pressed': String(n === at), title: one.text, on: { click: () => { at = n; draw(); } } }, [
     one.score !== null && node('span', { class: 'gauge' }, [node('i', { style: `bottom:${place(Math.min(0, one.score)).toFixed(1)}%;height:${Math.max(1.5, place(Math.max(0, one.score)) - place(Math.min(0, one.score))).toFixed(1)}%` })]),
     node('b', { text: one.rung.step === null ? one.rung.title : `RL ${one.rung.step}` }), node('span', { class: 'meta', text: one.score === null ? '' : few(one.score) })])));
   pair.replaceChildren(...(all.length ? [...(at > 0 ? [card(at - 1, 'before')] : []), card(at, 'after')] : []));

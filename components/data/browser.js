@@ -88,7 +88,7 @@ function drawFilters() {
   const key = JSON.stringify([noun, view.filters, filters]);
   if (selects.dataset.key === key) return;
   selects.dataset.key = key;
-  redraw(selects, view.filters.map((filter) => {
+  refill(selects, view.filters.map((filter) => {
     const chosen = filters[filter.name] ?? '';
     const values = chosen && !filter.values.includes(chosen) ? [chosen, ...filter.values] : filter.values;
     if (!values.length) return null;

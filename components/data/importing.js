@@ -27,7 +27,7 @@ function field(ours) {
 function drawColumns() {
   if (!view.columns.length) { columns.replaceChildren(); return; }
   const folded = columns.querySelector('details')?.open ?? false;
-  redraw(columns, [node('p', { class: 'meta', text: 'Which column is which? A table needs prompt, a and b, or prompt, chosen and rejected; value says who wins.' }),
+  refill(columns, [node('p', { class: 'meta', text: 'Which column is which? A table needs prompt, a and b, or prompt, chosen and rejected; value says who wins.' }),
     node('div', { class: 'fields' }, view.ours.slice(0, FIRST).map(field)),
     node('details', { open: folded }, [node('summary', { text: 'more columns' }), node('div', { class: 'fields' }, view.ours.slice(FIRST).map(field))])]);
 }

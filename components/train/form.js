@@ -61,7 +61,7 @@ function field(option) {
 }
 
 function draw() {
-  redraw(kindButtons, kinds.map((one) => node('button', { type: 'button', text: one.title, 'data-hold': one.id, 'aria-pressed': String(one.id === kind), 'data-kind': one.id, on: { click: () => choose(one.id) } })));
+  refill(kindButtons, kinds.map((one) => node('button', { type: 'button', text: one.title, 'data-hold': one.id, 'aria-pressed': String(one.id === kind), 'data-kind': one.id, on: { click: () => choose(one.id) } })));
   [...presetButtons.children].forEach((one, n) => one.setAttribute('aria-pressed', String(['notes', 'paper'][n] === preset)));
   setText(presetAbout, PRESETS[preset]);
   if (!form) return;
