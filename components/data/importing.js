@@ -51,8 +51,9 @@ function drawOutcome() {
   if (view.state === 'stopped') { outcome.replaceChildren(node('div', { class: 'note', text: 'Stopped. Nothing of the file was taken in; import it again whenever you like.' })); return; }
   if (!found) { outcome.replaceChildren(); return; }
   const count = (value, text, look = '') => node('div', { class: `figure ${look}` }, [node('b', { text: value.toLocaleString('en') }), node('span', { text })]);
-  outcome.replaceChildren(node('div', { class: 'counts' }, [count(found.read, 'rows read'), count(found.added, 'added', 'main'), count(found.duplicates, 'there already'), count(found.rejected, 'kept aside', found.rejected ? 'bad' : '')]),
+  outcome.replaceChildren(node('div', { class: 'counts' }, [count(found.read, 'rows read'), count(found.added, 'added', 'main'), count(found.duplicates, 'there already'), ...(found.conflicts ? [count(found.conflicts, 'said otherwise before', 'bad')] : []), count(found.rejected, 'kept aside', found.rejected ? 'bad' : '')]),
     ...[found.extra_turns > 0 && node('p', { class: 'meta', text: `${plural(found.extra_turns, 'response')} hold further turns, as they stand in the file.` }),
+      found.conflicts > 0 && node('p', { class: 'meta', text: `${plural(found.conflicts, 'row')} say something else of a pair on which the same rater has an answer here already; that one stays. To keep both, name a time column or another rater, and import again.` }),
       found.rejected > 0 && node('button', { type: 'button', class: 'btn', text: 'Download what was kept aside', title: 'Every line with its number and the reason', on: { click: downloadAside } })].filter(Boolean));
 }
 function drawProgress() {
