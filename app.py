@@ -8,6 +8,10 @@ import os
 # Before gradio and transformers are imported: no call leaves this machine.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Gradio sums up all events so far after each one, for a dashboard that is switched off here: that
+# is most of a small event's time, and grows while a page is open.
+os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1000000000"
 
 import errno
 import ipaddress
