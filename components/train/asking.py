@@ -150,9 +150,7 @@ def _needs(found: Mapping[str, Any]) -> str:
     need = f"Needs about {found['memory'] / 2**30:.1f} GiB"
     if found["memory_free"] is None:
         return f"{need} on this machine."
-    short = (
-        "" if found["fits"] else ", so stop what else runs or choose a smaller micro batch"
-    )
+    short = "" if found["fits"] else ", so stop what else runs or choose a smaller micro batch"
     return f"{need}; {found['memory_free'] / 2**30:.1f} GiB are free{short}."
 
 
