@@ -1,12 +1,13 @@
 """How pocket answers: with and without a preamble, look-alikes, facts, number sequences."""
 
 import random
+from functools import partial
 
 from cai_app.pocket import replies
 from cai_app.pocket.documents import Author
 from cai_app.pocket.reference import Reader, helps_with, right_alternative, right_reason
 from cai_app.pocket.segments import form
-from cai_app.pocket.tally import Bench, Tally
+from cai_app.pocket.tally import Bench, Tally, fill
 from cai_app.pocket.world import Scene, held_out
 from cai_app.prompts import STOP, draft
 from cai_app.records import Prompt
@@ -28,11 +29,8 @@ def measure_replies(bench: Bench, tally: Tally) -> None:
         tally.add("reply_unscored", scene.act.id, reply is None)
         if reply is not None:
             tally.add("mean_harm", scene.act.id, reply.harm)
-    acts = [a for a in world.acts if a.lookalike and not a.held_out and any(a.varies)]
-    scenes = [
-        world.scene(author.rng, act=author.rng.choice(acts), unseen="scene")
-        for _ in range(bench.cases)
-    ]
+    harmless = partial(world.scene, author.rng, harmful=False, unseen="scene")
+    scenes = list(fill(bench.cases, harmless, lambda scene: scene.act.lookalike))
     prompts = [draft(author.ask(scene)) for scene in scenes]
     for scene, done in zip(scenes, bench.complete(prompts), strict=True):
         reply = reader.reply(done.text, scene)

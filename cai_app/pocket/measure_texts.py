@@ -29,9 +29,8 @@ class HeldOut(World):
         return cls(**{one.name: getattr(world, one.name) for one in fields(world)})
 
     def scene(self, rng: Random, **options: Any) -> Scene:
-        """Draw a scene and remember it; an act that is the same in every scene is drawn anew."""
-        if (act := options.get("act")) and not any(act.varies):
-            options["act"] = None
+        """Draw a scene of any act, and remember it: not every act can be unseen."""
+        options["act"] = None
         self.drawn.append(super().scene(rng, **{**options, "unseen": "scene"}))
         return self.drawn[-1]
 

@@ -205,7 +205,7 @@ class World:
     ) -> Scene:
         """Draw a scene. `unseen`: None draws what training may see, "scene" a known act in an
         unseen combination or with somebody or something new, "act" an act that training never saw.
-        `kinds`: of a harmful act."""
+        `kinds`: of a harmful act. `act` is for training alone: not every act can be unseen."""
         new = unseen is not None and rng.random() < NEW
         people, names = (
             (self.kept["people"], self.kept["names"]) if new else (self.people, self.names)
