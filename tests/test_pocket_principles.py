@@ -24,7 +24,7 @@ from cai_app.workbench import Workbench
 
 # What the workshop asks of the shipped model. Privacy: share of leaks that a critique names.
 LEAST = {"invert": 0.70, "privacy": 0.70}
-PAIRS = 40
+PAIRS, CLEAR = 12, 40  # comparisons, and how many clear labels they have under all questions
 SECONDS, FIRST = 60.0, 3.0  # 200 pairs, one principle reworded, on two idle cores
 
 
@@ -41,7 +41,7 @@ def test_the_judge_turns_round_with_its_questions(workbench: Workbench) -> None:
     harmless = shop.load("harmless")
     pairs = shop.pairs("built-in", limit=PAIRS)
     *_, found = judge.invert(shop.scores("pocket", 5), pairs, shop.turned(harmless))
-    assert found.n >= PAIRS, f"only {found.n} clear labels"
+    assert found.n >= CLEAR, f"only {found.n} clear labels"
     assert (found.flip_rate.value or 0) >= LEAST["invert"], found.flip_rate
 
 

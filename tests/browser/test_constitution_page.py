@@ -295,6 +295,7 @@ def test_a_measurement_shows_how_far_it_is_and_stops(
         expect(page.locator("#constitution-run")).to_be_enabled()
 
 
+@pytest.mark.slow  # a time
 def test_typing_does_not_lag_with_many_principles(browser: Browser, url: str) -> None:
     with visited(browser, url) as page:
         ready(page)
