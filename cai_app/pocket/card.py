@@ -211,8 +211,7 @@ def _missed(size: str, rows: Rows) -> str:
     if not missed:
         return ""
     said = textwrap.fill(
-        f"Bars missed: {', '.join(missed)}. More of the same training is what has closed others; "
-        "from these weights on:",
+        f"Bars missed: {', '.join(missed)}. The same training goes on from these weights with:",
         100,
     )
     again = f"train --size {size} --init data/pocket/{size} --minutes 85 --lr-scale 0.8"

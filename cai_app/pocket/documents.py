@@ -28,15 +28,7 @@ from cai_app.pocket.segments import (
     form,
     part_marks,
 )
-from cai_app.pocket.world import (
-    KINDS,
-    SORTS,
-    WITHHELD,
-    Act,
-    Scene,
-    World,
-    held_out,
-)
+from cai_app.pocket.world import KINDS, SORTS, WITHHELD, Act, Scene, World, held_out
 
 JUDGED_KINDS = tuple(kind for kind in KINDS if kind not in WITHHELD)
 
