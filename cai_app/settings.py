@@ -1,6 +1,7 @@
 """Paths and defaults; the environment is read here and nowhere else, and only when asked."""
 
 import os
+import shlex
 from pathlib import Path
 
 from pydantic import Field
@@ -19,6 +20,12 @@ class Settings(Record):
     constitutions: Path = Field(default=ROOT / "constitutions")
     data: Path = Field(default=ROOT / "data")
     space: bool = False
+
+    @property
+    def command(self) -> str:
+        """How a terminal calls the program for this home."""
+        usual = self.home == self.root / "data" / "local"
+        return "python -m cai_app" + ("" if usual else f" --home {shlex.quote(str(self.home))}")
 
     @classmethod
     def from_environment(cls, home: Path | None = None) -> "Settings":

@@ -102,7 +102,7 @@ def test_columns_are_mapped_and_the_command_does_the_same(bench: Workbench, tmp_
     assert "nonsense" not in view["mapping"]
     assert view["lines"][0]["says"].startswith("ann: ")
     assert "maybe" in view["lines"][1]["reason"]
-    typed = tyro.cli(Import, args=shlex.split(view["command"])[4:])
+    typed = tyro.cli(Import, args=shlex.split(view["command"])[6:])
     assert (typed.path, typed.rater, typed.model) == (Path(copy), "human:ann", "gpt")
     assert set(typed.columns) == {"prompt=question", "a=one", "b=two", "value=best"}
     ended = [*importing.start(bench, *fields, view)][-1]
@@ -187,7 +187,7 @@ def test_an_export_is_a_file_to_download(bench: Workbench, tmp_path: Path) -> No
     assert (
         plan["work"] == "3 rows written." and len(Path(file["value"]).read_text().split("\n")) == 4
     )
-    typed = tyro.cli(Export, args=shlex.split(plan["command"])[4:])
+    typed = tyro.cli(Export, args=shlex.split(plan["command"])[6:])
     assert (typed.format, typed.source, typed.rater) == ("trl", "mine", None)
     *_, (_, failed) = exporting.export(bench, "xstest", "mine", "")
     assert (
@@ -203,7 +203,7 @@ def test_labelling_is_estimated_timed_and_started_as_the_command_would(
     assert "about" in labelling.timed(bench, *FORM)["work"]
     source, options = labelling.read_form("mine", "pocket@x", "privacy", "all", True, "one", "7", 3,
                                           0, 8)  # fmt: skip
-    typed = tyro.cli(Label, args=shlex.split(labelling.command(source, options))[4:])
+    typed = tyro.cli(Label, args=shlex.split(labelling.command(source, options))[1:])
     assert typed.source == "mine"
     for name in ("backend", "constitution", "principle", "cot", "orders", "limit", "seed",
                  "few_shot", "batch"):  # fmt: skip

@@ -58,14 +58,14 @@ def test_the_report_is_shown_with_its_command(labelled: Workbench) -> None:
     view = shown(labelled)
     assert view["state"] == "ready" and view["report"]["agreement"] == pytest.approx(0.75)
     assert view["names"][0] == "pocket@judge-x" and view["people"] == ["ann"]
-    assert view["command"] == "python -m cai_app audit"
+    assert view["command"] == f"python -m cai_app --home {labelled.settings.home} audit"
 
 
 def test_the_command_asks_for_what_the_form_asks_for(labelled: Workbench) -> None:
     form = (f"preference|{AI.id}", ["ann"], "none", "Which is kinder?", "confidence>=0.6", 5)
     asked = handlers.read_form(*form)
     told = shown(labelled, *form)["command"]
-    typed = tyro.cli(Audit, args=shlex.split(told)[4:])
+    typed = tyro.cli(Audit, args=shlex.split(told)[6:])
     assert {name: getattr(typed, name) for name in AuditOptions.model_fields if name != "seed"} == {
         name: value for name, value in asked.model_dump().items() if name != "seed"
     }

@@ -96,13 +96,10 @@ def prepare(options: GenerateOptions, *, prompts: str, settings: Settings) -> Ne
 
 def command(options: GenerateOptions, *, prompts: str, settings: Settings) -> str:
     """What starts the same run in a terminal: only what differs from the defaults is said."""
-    words = ["python", "-m", "cai_app"]
-    if settings.home != settings.root / "data" / "local":
-        words += ["--home", str(settings.home)]
-    words += ["generate", "--prompts", prompts]
+    words = ["generate", "--prompts", prompts]
     for name, value in options.model_dump(exclude_defaults=True).items():
         words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join(words)
+    return f"{settings.command} {shlex.join(words)}"
 
 
 def whole_spec(spec: str, folder: Path | None = None) -> str:

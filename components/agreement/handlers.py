@@ -61,10 +61,10 @@ def read_form(
 
 
 def command(asked: AuditOptions) -> str:
-    """The same in a terminal."""
+    """The same in a terminal, after the program's name."""
     given = asked.model_dump(exclude_defaults=True)
     options = [f"--{name} {shlex.quote(str(value))}" for name, value in given.items()]
-    return " ".join(("python -m cai_app audit", *options))
+    return " ".join(("audit", *options))
 
 
 def rows(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _shown(workbench: Workbench, asked: AuditOptions) -> dict[str, Any]:
         names=tuple(map(name, (found.ai, *(one.rater for one in found.beside)))),
         people=tuple(str(one.name) for one in found.human),
         published=_published(found),
-        command=command(asked),
+        command=f"{workbench.settings.command} {command(asked)}",
         serial=next(SERIALS),
     )
     return view.model_dump(mode="json")

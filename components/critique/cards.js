@@ -177,7 +177,7 @@ function emptyState() {
     ['revision', 'Revision', 'It rewrites its answer. Every changed word is marked.']];
   return node('div', { class: 'empty' }, [
     node('h3', { text: 'Nothing has been asked yet' }),
-    node('p', { text: 'Click an example on the left, or type what a person might ask, and press Run.' }),
+    node('p', { text: 'Click an example, or type what a person might ask, and press Run.' }),
     node('div', { class: 'lesson' }, kinds.map(([kind, title, text]) =>
       node('div', { class: `step ${kind}` }, [node('h3', { text: title }), node('p', { text })])))]);
 }

@@ -19,7 +19,11 @@ SUFFIX = {"csv": "csv", "xstest": "csv", "parquet": "parquet", "icai": "json"}
 
 def export(workbench: Workbench, format: str, source: str, rater: str) -> Iterator[tuple[Any, Any]]:
     """Write the file, and offer it; what the format has no place for is counted."""
-    writing = Plan(state="ready", work="Writing…", command=command(format, "rows", source, rater))
+    writing = Plan(
+        state="ready",
+        work="Writing…",
+        command=f"{workbench.settings.command} {command(format, 'rows', source, rater)}",
+    )
     yield gr.update(visible=False), writing.model_dump(mode="json")
     try:
         path, plan = _written(workbench, format, source, rater)
@@ -51,7 +55,7 @@ def _written(workbench: Workbench, format: str, source: str, rater: str) -> tupl
         if left
         else "Nothing was left out.",
         fits=not left,
-        command=command(format, path.name, source, rater),
+        command=f"{workbench.settings.command} {command(format, path.name, source, rater)}",
     )
     return path, plan
 
@@ -59,8 +63,11 @@ def _written(workbench: Workbench, format: str, source: str, rater: str) -> tupl
 def described(workbench: Workbench, format: str, source: str, rater: str) -> dict[str, Any]:
     """The command, as the form stands."""
     name = f"rows.{SUFFIX.get(format, 'jsonl')}"
-    plan = Plan(state="ready", work="Rows come with their labels, in the order in which they came.",
-                command=command(format, name, source, rater))  # fmt: skip
+    plan = Plan(
+        state="ready",
+        work="Rows come with their labels, in the order in which they came.",
+        command=f"{workbench.settings.command} {command(format, name, source, rater)}",
+    )
     return plan.model_dump(mode="json")
 
 
@@ -72,8 +79,8 @@ def sources(workbench: Workbench) -> Any:
 
 
 def command(format: str, name: str, source: str, rater: str) -> str:
-    """The same in a terminal."""
-    parts = ["python -m cai_app export", format, shlex.quote(name)]
+    """The same in a terminal, after the program's name."""
+    parts = ["export", format, shlex.quote(name)]
     for option, value in (("source", source), ("rater", rater)):
         if (value or "").strip():
             parts.append(f"--{option} {shlex.quote(value.strip())}")

@@ -96,7 +96,7 @@ def look(
         columns=found.columns,
         mapping=mapping,
         lines=tuple(sorted(lines, key=lambda one: one.number)),
-        command=_command(format, file, options, source, rater),
+        command=f"{workbench.settings.command} {_command(format, file, options, source, rater)}",
         result=given,
     )
     return view.model_dump(mode="json")
@@ -242,7 +242,7 @@ def _rejected(row: Mapping[str, Any]) -> Line:
 
 
 def _command(format: str, file: Path, options: ReadOptions, source: str, rater: str) -> str:
-    parts = ["python -m cai_app import", format, shlex.quote(str(file))]
+    parts = ["import", format, shlex.quote(str(file))]
     if options.source != format:
         parts.append(f"--source {shlex.quote(options.source)}")
     if options.rater is not None:

@@ -82,10 +82,10 @@ def read_form(
 
 
 def command(source: str, options: LabelOptions) -> str:
-    """The same in a terminal."""
+    """The same in a terminal, after the program's name."""
     given = options.model_dump(exclude_defaults=True)
     where = f"--pairs {BUILT_IN}" if source == BUILT_IN else f"--source {shlex.quote(source)}"
-    parts = ["python -m cai_app label", where]
+    parts = ["label", where]
     parts += [
         f"{spelled} {shlex.quote(str(given[name]))}"
         for name, spelled in _SPELLED.items()
@@ -123,5 +123,5 @@ def _planned(workbench: Workbench, source: str, task: Task, *, probe: bool) -> P
         work=work,
         needs=needs_of(found.device, found.memory, found.memory_free, found.fits),
         fits=found.fits,
-        command=command(source, task.options),
+        command=f"{workbench.settings.command} {command(source, task.options)}",
     )

@@ -66,7 +66,11 @@ def explain(workbench: Workbench, *form: Any) -> dict[str, Any]:
         plan = workbench.spotchecks.plan(ai, wanted)
     except CaiError as error:
         return {"state": "failed", "message": sentence(error)}
-    return {"state": "ready", "message": said(plan, wanted), "command": command(ai, wanted)}
+    return {
+        "state": "ready",
+        "message": said(plan, wanted),
+        "command": f"{workbench.settings.command} {command(ai, wanted)}",
+    }
 
 
 def draw(workbench: Workbench, *form: Any) -> tuple[dict[str, Any], dict[str, Any], Any]:
@@ -135,7 +139,7 @@ def _apart(plan: QueuePlan) -> str:
 
 
 def command(ai: str, wanted: Queue) -> str:
-    """The same on the command line."""
+    """The same on the command line, after the program's name."""
     usual = Queue(name="", ai="", rule="uniform", wanted=50, pm=WHICHEVER[1])
     options: list[str] = ["--ai", ai, "--name", wanted.name]
     for option, name in (
@@ -146,4 +150,4 @@ def command(ai: str, wanted: Queue) -> str:
         value = getattr(wanted, name)
         if value != getattr(usual, name):
             options += [f"--{option}", f"{value:g}" if isinstance(value, float) else str(value)]
-    return shlex.join(["python", "-m", "cai_app", "spotcheck", "draw", *options])
+    return shlex.join(["spotcheck", "draw", *options])

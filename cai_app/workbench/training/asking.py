@@ -129,13 +129,10 @@ def set_options(options: TrainOptions) -> dict[str, Any]:
 
 def command(kind: str, options: TrainOptions, settings: Settings) -> str:
     """What starts the same training in a terminal: only what differs from the preset is said."""
-    words = ["python", "-m", "cai_app"]
-    if settings.home != settings.root / "data" / "local":
-        words += ["--home", str(settings.home)]
-    words += ["train", kind]
+    words = ["train", kind]
     if given := set_options(options):
         words += ["--set", *(f"{name}={_text(value)}" for name, value in given.items())]
-    return shlex.join(words)
+    return f"{settings.command} {shlex.join(words)}"
 
 
 def _text(value: Any) -> str:
