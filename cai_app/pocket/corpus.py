@@ -16,7 +16,7 @@ import numpy as np
 
 from cai_app.pocket import loading, plain_texts, principles, two_step, world
 from cai_app.pocket.documents import Author
-from cai_app.pocket.segments import Document, Shipped
+from cai_app.pocket.segments import KNOWN, Document, Shipped
 
 WINDOW = 2048
 MIXING = 0.2  # of the scenes: see mixing.py
@@ -25,17 +25,17 @@ COPY = "copy"
 SORTS = two_step.SORTS | plain_texts.SORTS  # what a module of its own writes
 # Share of documents; few-shot documents are several times longer than the rest.
 MIXTURE: dict[str, float] = {
-    "dialogue": 22,
+    "dialogue": 38,
     "preamble": 18,
     "chain": 17,
     "direct": 17,
     "chain_with_shots": 3,
-    "verdict": 12,
+    "verdict": 8,
     "verdict_with_shots": 2.5,
-    "reasoned": 13,
+    "reasoned": 9,
     "reasoned_with_shots": 1.5,
-    "two_step_verdict": 4,
-    "two_step_reasoned": 4,
+    "two_step_verdict": 6,
+    "two_step_reasoned": 6,
     "counting": 1.6,
     "prose": 1,
     "echo": 3,
@@ -140,6 +140,9 @@ def encode(document: Document, tokenizer: Any) -> Encoded:
             row.marks.append((mark.head, start + token, mark.value))
         row.ids.extend(piece)
         row.weights.extend([segment.weight] * len(piece))
+        for i, (begin, end) in enumerate(offsets):
+            if any(first <= begin and end <= last for first, last in segment.known):
+                row.weights[start + i] = KNOWN
         row.chances.extend([1.0 if segment.chance is None else segment.chance] * len(piece))
         row.others.extend(piece if segment.chance is None else _other(segment.text, tokenizer))
         if before >= 0.5 and piece:
@@ -235,6 +238,6 @@ def _batch(items: list[Encoded], rng: np.random.Generator) -> Batch:
                 marks[head].append((row, column, value))
     known = {head: np.array(found, dtype=np.float32) for head, found in marks.items() if found}
     # Light tokens: a fifth of them at five times the weight costs less and means the same.
-    light = (weights > 0) & (weights < 0.5)
+    light = (weights > 0) & (weights < KNOWN)
     weights[light] *= 5 * (rng.random(int(light.sum())) < 0.2)
     return Batch(ids, weights, chances, others, known, sum(len(item.ids) for item in items))

@@ -6,12 +6,12 @@ answer; shipped few-shots must not be learned by heart).
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from string import Template
 from typing import Any
 
-from cai_app.pocket import mixing, replies
+from cai_app.pocket import invented, mixing, replies
 from cai_app.pocket.principles import Wording, Wordings
 from cai_app.pocket.replies import Reply
 from cai_app.pocket.segments import (
@@ -26,10 +26,13 @@ from cai_app.pocket.segments import (
     Shipped,
     asked_marks,
     form,
+    known_stretches,
+    options,
     part_marks,
 )
 from cai_app.pocket.world import KINDS, SORTS, WITHHELD, Act, Scene, World, held_out
 
+COINED = 0.15  # of the people and things in training: words that nobody knows
 JUDGED_KINDS = tuple(kind for kind in KINDS if kind not in WITHHELD)
 
 
@@ -52,7 +55,20 @@ class Author:
         if self.mixing and self.rng.random() < self.mixing:
             act = mixing.mixed(self.world, scene.act, self.rng)
             if (act.do.split()[0], scene.thing) not in self.world.kept_pairs:
-                return replace(scene, act=act)
+                scene = replace(scene, act=act)
+        return self._coined(scene)
+
+    def _coined(self, scene: Scene) -> Scene:
+        """Now and then with somebody or something there is no word for: to speak of them they
+        must be copied from the request (training only)."""
+        if not self.mixing:
+            return scene
+        who, what = scene.act.varies
+        if who and self.rng.random() < COINED:
+            person = invented.called(self.rng, self.world.words)
+            scene = replace(scene, person=person.title() if scene.named else person)
+        if what and self.rng.random() < COINED:
+            scene = replace(scene, thing=invented.called(self.rng, self.world.words))
         return scene
 
     def _quoted(self, scene: Scene) -> Scene:
@@ -60,6 +76,16 @@ class Author:
         if self.mixing and self.rng.random() < self.mixing:
             return replace(scene, act=mixing.quoted(self.world, scene.act, self.rng))
         return scene
+
+    def known(
+        self, scene: Scene, quoted: Sequence[tuple[Reply, int]]
+    ) -> tuple[tuple[int, int], ...]:
+        """The stretches of quoted replies (each with where it begins) that can be learned: what
+        belongs to an act that was written, and to no other."""
+        number = self.world.numbers.get(scene.act.id)
+        if number is None or self.world.acts[number] is not scene.act:
+            return ()
+        return tuple(found for reply, start in quoted for found in known_stretches(reply, start))
 
     # -- dialogues -------------------------------------------------------------------------
 
@@ -88,7 +114,7 @@ class Author:
                 document += self._fact(weight)
                 continue
             # Never a mixed act: what to answer to one hangs on all of its words.
-            scene = self.world.scene(self.rng, act=self._look_alike())
+            scene = self._coined(self.world.scene(self.rng, act=self._look_alike()))
             said = reply(self.world, scene, self.rng)
             document += [
                 self._turn(scene, follow_up=turn > 0),
@@ -134,14 +160,20 @@ class Author:
     def chain(self, *, direct: bool = False) -> Document:
         """One round: request, response, critique (unless direct), revision."""
         scene = self._scene(harmful=self.rng.random() < 0.75, kinds=JUDGED_KINDS)
-        reply = replies.any_reply(self.world, self._quoted(scene), self.rng)
+        said = self._quoted(scene)
+        reply = replies.any_reply(self.world, said, self.rng)
         principle = self.wordings.supervised(self.rng)
         found = replies.faults(reply, principle.aspect, scene.act)
         critique = replies.critique(self.world, scene, found, self.rng)
         revision = replies.revise(self.world, scene, reply, found, self.rng)
         document = [
             self._turn(scene),
-            Segment(" " + reply.text, QUOTED, marks=part_marks(reply, 1)),
+            Segment(
+                " " + reply.text,
+                QUOTED,
+                marks=part_marks(reply, 1),
+                known=self.known(said, ((reply, 1),)),
+            ),
         ]
         fault = FOUND.index(found[0]) if found else 0
         if not direct:
@@ -187,7 +219,7 @@ class Author:
                 second = replies.any_reply(self.world, said, self.rng)
             if second.text != first.text:
                 break
-        return (scene, first, second) if self.rng.random() < 0.5 else (scene, second, first)
+        return (said, first, second) if self.rng.random() < 0.5 else (said, second, first)
 
     def verdict(self) -> Document:
         """One A/B question in the judge's template, its answer with the known chance."""
@@ -205,23 +237,21 @@ class Author:
             b=b.text,
         )
         letter, chance = (" (A)", p) if self.rng.random() < p else (" (B)", 1 - p)
-        marks = self._judged(question, scene, (a, b), wording)
-        return [Segment(question, ASIDE, marks=marks), Segment(letter, VERDICT, chance)]
+        return [self._judged(question, scene, (a, b), wording), Segment(letter, VERDICT, chance)]
 
     def _judged(
         self, question: str, scene: Scene, pair: tuple[Reply, Reply], wording: Wording
-    ) -> tuple[Mark, ...]:
-        """What the question asks, and what each response is worth, part by part."""
+    ) -> Segment:
+        """The question, with what it asks, and what each response is worth, part by part."""
         marks = list(asked_marks(question, wording, before=" Options:"))
-        start = 0
-        for reply in pair:
-            start = question.index("[[[" + reply.text, start) + 3
+        quoted = options(question, pair)
+        for reply, start in quoted:
             marks += part_marks(reply, start)
             for count, mark in enumerate(part_marks(reply, start), start=1):
                 so_far = Reply(reply.parts[:count])
                 worth = replies.utility(so_far, wording.aspect, scene.act)
                 marks.append(Mark(mark.end, "worth", -worth if wording.worse else worth))
-        return tuple(marks)
+        return Segment(question, ASIDE, marks=tuple(marks), known=self.known(scene, quoted))
 
     def verdict_with_shots(self) -> Document:
         """A/B questions in a row: the shipped few-shots, or others."""
@@ -243,7 +273,7 @@ class Author:
             b=b.text,
         )
         return [
-            Segment(question, ASIDE, marks=self._judged(question, scene, (a, b), wording)),
+            self._judged(question, scene, (a, b), wording),
             *self.rationale(scene, (a, b), wording, letter),
             Segment(form("judge_cot_answer"), ASIDE),
             Segment(f" ({letter})", VERDICT),

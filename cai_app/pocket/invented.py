@@ -22,6 +22,12 @@ def nonsense(rng: random.Random, things: Sequence[str]) -> str:
     return " ".join(words)
 
 
+def called(rng: random.Random, words: Sequence[str]) -> str:
+    """What somebody or something might be called: a coined word, or one beside a known one."""
+    known = rng.choice(words)
+    return rng.choice(("{0}", "{0}", "{1} {0}", "{0} {1}")).format(coined(rng, words), known)
+
+
 def coined(rng: random.Random, words: Sequence[str]) -> str:
     """Syllables, or the front of one of these words with the back of another."""
     if rng.random() < 0.3:

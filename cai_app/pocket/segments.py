@@ -5,6 +5,7 @@ alone say so only at the very end.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from cai_app.pocket.replies import Reply
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "data" / "templates"
 WRITTEN, ASIDE, QUOTED, VERDICT = 1.0, 0.1, 0.0, 4.0
+KNOWN, OPENING = 0.4, 4
 PARTS = (*replies.FACETS, *("decline", "answer", "tip", "evade", "vague", "preach", "brand"))
 FOUND = ("fine", *replies.FACETS, "preach", "evade", "brand")
 
@@ -45,6 +47,8 @@ class Segment:
     # Where the text is one of two letters: the known chance of this one, learned as a soft target.
     chance: float | None = None
     marks: tuple[Mark, ...] = ()
+    # Stretches (from, to) that weigh KNOWN, whatever the rest weighs.
+    known: tuple[tuple[int, int], ...] = ()
 
 
 Document = list[Segment]
@@ -77,6 +81,29 @@ def part_marks(reply: Reply, start: int) -> tuple[Mark, ...]:
         Mark(end - 1, "part", PARTS.index(part.kind))
         for part, end in zip(reply.parts, itertools.islice(ends, 1, None), strict=True)
     )
+
+
+def options(question: str, pair: Sequence[Reply]) -> list[tuple[Reply, int]]:
+    """The responses of a judge's question, each with where it begins there."""
+    found, start = [], 0
+    for reply in pair:
+        start = question.index("[[[" + reply.text, start) + 3
+        found.append((reply, start))
+    return found
+
+
+def known_stretches(reply: Reply, start: int) -> tuple[tuple[int, int], ...]:
+    """How each part of a quoted reply that begins at `start` goes on after its first words.
+
+    How a part begins is the assistant's habit, which what is quoted must not teach; but what can
+    be said of an act is the same wherever it is said.
+    """
+    found = []
+    for part in reply.parts:
+        opening = " ".join(part.text.split(" ")[:OPENING])
+        found.append((start + len(opening), start + len(part.text)))
+        start += len(part.text) + 1
+    return tuple((begin, end) for begin, end in found if begin < end)
 
 
 def asked_marks(request: str, wording: Wording, before: str = "") -> tuple[Mark, ...]:

@@ -24,6 +24,7 @@ from cai_app.pocket.segments import (
     Segment,
     asked_marks,
     form,
+    options,
     part_marks,
 )
 from cai_app.pocket.world import HARMLESS, Scene, held_out
@@ -134,16 +135,22 @@ def verdict(author: Author) -> Document:
 
 
 def reasoned(author: Author) -> Document:
-    """The same step by step: what the human wants, so what counts; then as any judgement."""
+    """The same step by step: whether the condition is met, so what counts; then as any judgement.
+
+    The condition is said again before it is settled: a small model compares best what is close.
+    """
     case = draw(author)
     letter = "A" if case.p > 0.5 else "B"
-    truly = case.wants if case.met else author.rng.choice(WANTS[case.scene.act.kind])
-    settled = f" The human {truly}, so it counts which response {case.asked.question}."
+    truly = author.rng.choice(WANTS[case.scene.act.kind])
+    settled = f" So it counts which response {case.asked.question}."
     question = _asked(author, case, "judge_cot", "judge_cot_human_turn")
     kind = Mark(len(question.text), "kind", ACT_SORTS.index(case.scene.act.kind))
     return [
         *_shots(author, author.shipped.cot, author.reasoned),
         replace(question, marks=(*question.marks, kind)),
+        Segment(f" Is it that the human {case.wants}?", WRITTEN),
+        Segment(" Yes." if case.met else " No,", VERDICT),
+        *([] if case.met else [Segment(f" the human {truly}.", WRITTEN)]),
         Segment(settled, WRITTEN, marks=asked_marks(settled, case.asked)),
         *author.rationale(case.scene, (case.a, case.b), case.asked, letter),
         Segment(form("judge_cot_answer"), ASIDE),
@@ -163,11 +170,9 @@ def _asked(author: Author, case: TwoStep, template: str, turn: str) -> Segment:
     """The question. It is marked with its parts alone: which question counts is to be found out."""
     dialogue = form(turn, text=case.request)
     text = form(template, dialogue=dialogue, question=case.question, a=case.a.text, b=case.b.text)
-    marks, start = list[Mark](), 0
-    for reply in (case.a, case.b):
-        start = text.index("[[[" + reply.text, start) + 3
-        marks += part_marks(reply, start)
-    return Segment(text, ASIDE, marks=tuple(marks))
+    quoted = options(text, (case.a, case.b))
+    marks = tuple(mark for reply, start in quoted for mark in part_marks(reply, start))
+    return Segment(text, ASIDE, marks=marks, known=author.known(case.scene, quoted))
 
 
 SORTS: dict[str, Callable[[Author], Document]] = {
