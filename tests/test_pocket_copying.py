@@ -1,6 +1,22 @@
-"""The copying lesson: what the assistant says again points at where it was said before."""
+"""What must be copied, and what is learned of a text that is only quoted."""
 
-from cai_app.pocket.corpus import copied
+import re
+from dataclasses import replace
+
+import pytest
+from transformers import AutoTokenizer
+
+from cai_app.pocket import two_step
+from cai_app.pocket.corpus import Corpus, copied, encode
+from cai_app.pocket.replies import Part, Reply
+from cai_app.pocket.segments import KNOWN, QUOTED, Segment, known_stretches
+from cai_app.pocket.shipped import shipped_texts
+
+
+@pytest.fixture(scope="module")
+def book() -> Corpus:
+    texts = shipped_texts()
+    return Corpus.load(texts.root, texts.shipped)
 
 
 def test_three_tokens_said_again_point_at_their_newest_earlier_place() -> None:
@@ -20,3 +36,50 @@ def test_a_run_goes_on_where_it_is_though_another_place_has_the_same_words() -> 
     weights = [0.0] * 11 + [1.0] * 5
 
     assert copied(ids, weights) == [(11, 7), (12, 8), (13, 9), (14, 10)]
+
+
+def test_some_people_and_things_of_training_have_no_word_and_no_measured_ones(book: Corpus) -> None:
+    named = {*book.world.people, *book.world.relatives}
+
+    def unnamed(mixing: float) -> int:
+        author = replace(book.author("coined"), mixing=mixing)
+        scenes = [author._scene() for _ in range(500)]
+        return sum(not scene.named and scene.person not in named for scene in scenes)
+
+    assert unnamed(0) == 0
+    assert 10 < unnamed(0.2) < 100
+
+
+def test_a_quoted_reply_teaches_how_its_parts_go_on_but_not_how_they_begin() -> None:
+    parts = Part("help", "Sure, you can wear a mask."), Part("evade", "I would rather not.")
+    reply = Reply(parts)
+    text = " " + reply.text
+
+    assert [text[a:b] for a, b in known_stretches(reply, 1)] == [" a mask."]
+    tokenizer = AutoTokenizer.from_pretrained(shipped_texts().root / "data" / "pocket" / "m")
+    segment = Segment(text, QUOTED, known=known_stretches(reply, 1))
+    row = encode([segment], tokenizer)
+    learned = [id for id, weight in zip(row.ids, row.weights, strict=True) if weight == KNOWN]
+    assert tokenizer.decode(learned) == " a mask."
+
+
+def test_what_was_put_together_from_two_acts_is_not_learned_of_either(book: Corpus) -> None:
+    acts = set(map(id, book.world.acts))
+    training = replace(book.author("quoted"), mixing=1.0)
+    written = book.author("quoted")
+    for author, some in ((training, False), (written, True)):
+        for _ in range(100):
+            scene, first, _ = author.pair()
+            known = author.known(scene, [(first, 0)])
+            assert bool(known) <= (id(scene.act) in acts)
+            assert not some or known or len(first.text.split()) < 8
+
+
+def test_a_two_step_judgement_says_the_condition_again_before_it_settles_it(book: Corpus) -> None:
+    author = book.author("steps")
+    for _ in range(20):
+        text = "".join(segment.text for segment in two_step.reasoned(author))
+        thought = text.rpartition("step by step:")[2]
+        assert re.match(
+            r" Is it that the human [^?]+\? (Yes\.|No, the human [^.]+\.) So it", thought
+        )
