@@ -3,6 +3,7 @@
 A short run of `python -m cai_app pocket evaluate`; the model card holds the long one.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,10 +26,6 @@ LEAST = {
     "judge_new_wording": 0.9,
     "judge_follows_principle": 0.9,
 }
-MISSED = {
-    "complies_unprompted": "0.64 since help must be something that the world knows how to do: they "
-    "garble a word in a third of their helpful answers, and names that are new to them",
-}
 # What these keys are measured by: known acts in new combinations, and questions never seen.
 PIECES = (("replies", 0), ("critiques", 0), ("revisions", 0), ("judging", 0), ("judging", 3))
 
@@ -46,14 +43,16 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "key",
-    [
-        pytest.param(key, marks=pytest.mark.xfail(reason=MISSED[key], strict=True))
-        if key in MISSED
-        else key
-        for key in LEAST
-    ],
-)
-def test_pocket_does_it_four_times_out_of_five(scores: dict[str, Any], key: str) -> None:
-    assert scores[key]["value"] >= LEAST[key], scores[key]
+@pytest.mark.parametrize("key", LEAST)
+def test_nothing_in_a_short_sample_speaks_against_four_times_out_of_five(
+    scores: dict[str, Any], key: str
+) -> None:
+    assert scores[key]["ci"][1] >= LEAST[key], scores[key]
+
+
+@pytest.mark.parametrize("key", LEAST)
+def test_the_card_says_four_times_out_of_five_of_a_thousand_cases(key: str) -> None:
+    card = shipped_texts().root / "data" / "pocket" / "m" / "scores.json"
+    measured = json.loads(card.read_text())[key]
+    assert measured["n"] >= 1000
+    assert measured["value"] >= LEAST[key], measured
