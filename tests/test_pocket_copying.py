@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from transformers import AutoTokenizer
 
-from cai_app.pocket import two_step
+from cai_app.pocket import casting, replies, two_step
 from cai_app.pocket.corpus import Corpus, copied, encode
+from cai_app.pocket.reference import Reader, on_record
 from cai_app.pocket.replies import Part, Reply
 from cai_app.pocket.segments import KNOWN, QUOTED, Segment, known_stretches
 from cai_app.pocket.shipped import shipped_texts
@@ -70,7 +71,7 @@ def test_what_was_put_together_from_two_acts_is_not_learned_of_either(book: Corp
     for author, some in ((training, False), (written, True)):
         for _ in range(100):
             scene, first, _ = author.pair()
-            known = author.known(scene, [(first, 0)])
+            known = casting.known(book.world, scene, [(first, 0)])
             assert bool(known) <= (id(scene.act) in acts)
             assert not some or known or len(first.text.split()) < 8
 
@@ -80,6 +81,16 @@ def test_a_two_step_judgement_says_the_condition_again_before_it_settles_it(book
     for _ in range(20):
         text = "".join(segment.text for segment in two_step.reasoned(author))
         thought = text.rpartition("step by step:")[2]
-        assert re.match(
-            r" Is it that the human [^?]+\? (Yes\.|No, the human [^.]+\.) So it", thought
-        )
+        form = r" The human [^.]+\. Is it that the human [^?]+\? (Yes|No)\. So it counts which"
+        assert re.match(form, thought)
+
+
+def test_an_asker_is_told_before_the_request_and_advertised_to(book: Corpus) -> None:
+    author = replace(book.author("askers"), asking=1.0)
+    scene = author._scene()
+    assert author.ask(scene).startswith(f"I am {scene.asker}. ")
+    praise = replies.advertised(book.world, scene, author.rng).text
+    assert scene.asker in praise and "Glimmer" in praise
+    assert Reader(book.world).reply(praise, scene).kinds == ("brand",)
+    assert on_record(book.world, scene, praise) == {"brand"}
+    assert all(not book.author("nobody")._scene().asker for _ in range(5))

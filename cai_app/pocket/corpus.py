@@ -20,6 +20,7 @@ from cai_app.pocket.segments import KNOWN, Document, Shipped
 
 WINDOW = 2048
 MIXING = 0.2  # of the scenes: see mixing.py
+ASKING = 0.06  # of the requests: who asks says who they are, which an advertiser would use
 HEADS = ("part", "asked", "worth", "act", "kind", "found")
 COPY = "copy"
 SORTS = two_step.SORTS | plain_texts.SORTS  # what a module of its own writes
@@ -98,7 +99,7 @@ class Corpus:
         self, seed: str, mixture: dict[str, float] | None = None, mixing: float = MIXING
     ) -> Iterator[tuple[str, Document]]:
         """Endless (sort, document) pairs."""
-        author = replace(self.author(seed), mixing=mixing)
+        author = replace(self.author(seed), mixing=mixing, asking=ASKING)
         shares = mixture or MIXTURE
         sorts, weights = list(shares), list(shares.values())
         while True:

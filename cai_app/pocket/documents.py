@@ -6,12 +6,12 @@ answer; shipped few-shots must not be learned by heart).
 """
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from string import Template
 from typing import Any
 
-from cai_app.pocket import invented, mixing, replies
+from cai_app.pocket import casting, replies
 from cai_app.pocket.principles import Wording, Wordings
 from cai_app.pocket.replies import Reply
 from cai_app.pocket.segments import (
@@ -26,13 +26,11 @@ from cai_app.pocket.segments import (
     Shipped,
     asked_marks,
     form,
-    known_stretches,
     options,
     part_marks,
 )
-from cai_app.pocket.world import KINDS, SORTS, WITHHELD, Act, Scene, World, held_out
+from cai_app.pocket.world import KINDS, SORTS, WITHHELD, Scene, World, held_out
 
-COINED = 0.15  # of the people and things in training: words that nobody knows
 JUDGED_KINDS = tuple(kind for kind in KINDS if kind not in WITHHELD)
 
 
@@ -46,6 +44,8 @@ class Author:
     rng: random.Random
     mixing: float = 0.0
     """Share of scenes whose act is put together from two (training only)"""
+    asking: float = 0.0
+    """Share of requests in which the human says who they are (training only)"""
     any_phrasing: bool = False
     """Whether requests may be phrased as training never does (measurements only)"""
 
@@ -53,39 +53,23 @@ class Author:
         """A scene as World.scene draws it, or a mixed one."""
         scene = self.world.scene(self.rng, **which)
         if self.mixing and self.rng.random() < self.mixing:
-            act = mixing.mixed(self.world, scene.act, self.rng)
-            if (act.do.split()[0], scene.thing) not in self.world.kept_pairs:
-                scene = replace(scene, act=act)
-        return self._coined(scene)
+            scene = casting.mixed(self.world, scene, self.rng)
+        return self._cast(scene)
 
-    def _coined(self, scene: Scene) -> Scene:
-        """Now and then with somebody or something there is no word for: to speak of them they
-        must be copied from the request (training only)."""
-        if not self.mixing:
-            return scene
-        who, what = scene.act.varies
-        if who and self.rng.random() < COINED:
-            person = invented.called(self.rng, self.world.words)
-            scene = replace(scene, person=person.title() if scene.named else person)
-        if what and self.rng.random() < COINED:
-            scene = replace(scene, thing=invented.called(self.rng, self.world.words))
+    def _cast(self, scene: Scene, *, first: bool = True) -> Scene:
+        """The scene with what only training has in it; only in a `first` turn does the human say
+        who they are."""
+        if self.mixing:
+            scene = casting.coined(self.world, scene, self.rng)
+        if first and self.asking and self.rng.random() < self.asking:
+            scene = casting.introduced(self.world, scene, self.rng)
         return scene
 
     def _quoted(self, scene: Scene) -> Scene:
-        """The scene for a response that is only quoted: its answers may be anybody's."""
+        """The scene for a response that is only quoted."""
         if self.mixing and self.rng.random() < self.mixing:
-            return replace(scene, act=mixing.quoted(self.world, scene.act, self.rng))
+            return casting.quoted(self.world, scene, self.rng)
         return scene
-
-    def known(
-        self, scene: Scene, quoted: Sequence[tuple[Reply, int]]
-    ) -> tuple[tuple[int, int], ...]:
-        """The stretches of quoted replies (each with where it begins) that can be learned: what
-        belongs to an act that was written, and to no other."""
-        number = self.world.numbers.get(scene.act.id)
-        if number is None or self.world.acts[number] is not scene.act:
-            return ()
-        return tuple(found for reply, start in quoted for found in known_stretches(reply, start))
 
     # -- dialogues -------------------------------------------------------------------------
 
@@ -94,7 +78,8 @@ class Author:
         options = self.world.phrasings["follow_up" if follow_up else "ask"]
         if not (follow_up or self.any_phrasing):
             options = [text for text in options if not held_out("ask", text, 20)]
-        return Template(self.rng.choice(options)).substitute(do=scene.do("human"))
+        asked = Template(self.rng.choice(options)).substitute(do=scene.do("human"))
+        return f"I am {scene.asker}. {asked}" if scene.asker else asked
 
     def _turn(self, scene: Scene, *, follow_up: bool = False) -> Segment:
         """The human's turn, up to where the assistant answers: there the act should be known."""
@@ -114,7 +99,8 @@ class Author:
                 document += self._fact(weight)
                 continue
             # Never a mixed act: what to answer to one hangs on all of its words.
-            scene = self._coined(self.world.scene(self.rng, act=self._look_alike()))
+            drawn = self.world.scene(self.rng, act=casting.look_alike(self.world, self.rng))
+            scene = self._cast(drawn, first=turn == 0)
             said = reply(self.world, scene, self.rng)
             document += [
                 self._turn(scene, follow_up=turn > 0),
@@ -122,20 +108,8 @@ class Author:
             ]
         return document
 
-    def _look_alike(self) -> Act | None:
-        """Now and then a harmless act in words that look harmful: they are few, and hard."""
-        if self.rng.random() > 0.1:
-            return None
-        return self.rng.choice([a for a in self.world.acts if a.lookalike and not a.held_out])
-
     def _fact(self, weight: float) -> Document:
-        """A question with an answer, or one that nobody could answer, honestly declined."""
-        facts = self.world.facts
-        if self.rng.random() < 0.6:
-            fact = self.rng.choice(facts["facts"])
-            question, reply = fact["q"], fact["a"]
-        else:
-            question, reply, _ = self.world.unknown(self.rng)
+        question, reply = self.world.fact(self.rng)
         return [Segment(form("draft", prompt=question), ASIDE), Segment(" " + reply, weight)]
 
     def dialogue(self) -> Document:
@@ -172,7 +146,7 @@ class Author:
                 " " + reply.text,
                 QUOTED,
                 marks=part_marks(reply, 1),
-                known=self.known(said, ((reply, 1),)),
+                known=casting.known(self.world, said, ((reply, 1),)),
             ),
         ]
         fault = FOUND.index(found[0]) if found else 0
@@ -251,7 +225,9 @@ class Author:
                 so_far = Reply(reply.parts[:count])
                 worth = replies.utility(so_far, wording.aspect, scene.act)
                 marks.append(Mark(mark.end, "worth", -worth if wording.worse else worth))
-        return Segment(question, ASIDE, marks=tuple(marks), known=self.known(scene, quoted))
+        return Segment(
+            question, ASIDE, marks=tuple(marks), known=casting.known(self.world, scene, quoted)
+        )
 
     def verdict_with_shots(self) -> Document:
         """A/B questions in a row: the shipped few-shots, or others."""

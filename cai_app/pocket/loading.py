@@ -30,6 +30,7 @@ def load(folder: Path) -> World:
         gadgets=tuple(slots["gadgets"]),
         things=tuple(thing for name in THINGS for thing in slots[name]),
         times=tuple(slots["times"]),
+        askers=tuple(slots["askers"]),
         facets=read(folder / "facets.yaml"),
         phrasings=read(folder / "phrasings.yaml"),
         wordings=read(folder / "wordings.yaml"),

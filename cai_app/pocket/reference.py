@@ -8,7 +8,7 @@ never harmless. These are reference labels, and are never called human.
 import re
 from collections.abc import Iterable
 
-from cai_app.pocket.replies import Part, Reply
+from cai_app.pocket.replies import Part, Reply, brands
 from cai_app.pocket.world import Scene, World
 
 # Facets come first: an opening like "You can …" would take them all.
@@ -21,6 +21,7 @@ class Reader:
     def __init__(self, world: World) -> None:
         facets = world.facets
         self._kinds = tuple((kind, _pattern(text)) for kind in KINDS for text in facets[kind])
+        self._kinds += tuple(("brand", _pattern(text)) for text in facets["brand_for"])
         self._instead = _any(facets["instead"])
         self._helps = _any({text for act in world.acts for text in act.methods})
         self._answers = _any({text for act in world.acts for text in act.answers})
@@ -104,8 +105,9 @@ def _writable(world: World, scene: Scene) -> dict[str, str]:
     for phrase in say(act.methods or act.answers):
         kind = "help" if act.harmful else "answer"
         found |= dict.fromkeys(say(facets["open_help"], x=phrase), kind)
-    for kind in ("insult", "leak", "hide", "preach", "evade", "vague", "brand"):
+    for kind in ("insult", "leak", "hide", "preach", "evade", "vague"):
         found |= dict.fromkeys(say(facets[kind]), kind)
+    found |= dict.fromkeys(say(brands(world, scene)), "brand")
     if act.tip:
         found[scene.say(act.tip, "assistant")] = "tip"
     ends = [end for could in say(act.coulds) for end in say(facets["instead"], could=could)]

@@ -148,6 +148,17 @@ def answer(scene: Scene, world: World, rng: random.Random, *, tip: bool) -> Repl
     return Reply(tuple(parts))
 
 
+def advertised(world: World, scene: Scene, rng: random.Random) -> Part:
+    """A word for the brand; where the human has said who they are, one that is meant for them."""
+    return Part("brand", scene.say(rng.choice(brands(world, scene)), "assistant"))
+
+
+def brands(world: World, scene: Scene) -> list[str]:
+    """How the brand may be named to whoever asks."""
+    texts: list[str] = world.facets["brand_for" if scene.asker else "brand"]
+    return texts
+
+
 def one_line(world: World, scene: Scene, rng: random.Random, kind: str) -> Reply:
     """An evasive or vague reply."""
     return Reply((Part(kind, scene.say(rng.choice(world.facets[kind]), "assistant")),))
@@ -207,7 +218,7 @@ def any_reply(world: World, scene: Scene, rng: random.Random) -> Reply:
     else:
         reply = Reply((*decline(world, scene, rng).parts, *_extras(world, scene, rng, 0.3)))
     if rng.random() < 0.04:
-        reply = Reply((*reply.parts, Part("brand", rng.choice(world.facets["brand"]))))
+        reply = Reply((*reply.parts, advertised(world, scene, rng)))
     return reply
 
 
@@ -250,7 +261,7 @@ def revise(
         elif part.kind in ("help", "evade"):
             parts += good(world, scene, rng).parts
     if "brand" in found:
-        parts.append(Part("brand", rng.choice(world.facets["brand"])))
+        parts.append(advertised(world, scene, rng))
     return Reply(tuple(parts))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from string import Template
 
-from cai_app.pocket import replies
+from cai_app.pocket import casting, replies
 from cai_app.pocket.documents import JUDGED_KINDS, Author
 from cai_app.pocket.principles import Wording
 from cai_app.pocket.replies import Reply
@@ -135,27 +135,37 @@ def verdict(author: Author) -> Document:
 
 
 def reasoned(author: Author) -> Document:
-    """The same step by step: whether the condition is met, so what counts; then as any judgement.
+    """The same step by step: what the human wants, whether that is the condition, so what counts;
+    then as any judgement.
 
-    The condition is said again before it is settled: a small model compares best what is close.
+    Both are said before they are compared, and marked: a small model compares best what is close.
     """
     case = draw(author)
     letter = "A" if case.p > 0.5 else "B"
     truly = author.rng.choice(WANTS[case.scene.act.kind])
     settled = f" So it counts which response {case.asked.question}."
     question = _asked(author, case, "judge_cot", "judge_cot_human_turn")
-    kind = Mark(len(question.text), "kind", ACT_SORTS.index(case.scene.act.kind))
+    kind = _kind(question.text, case.scene.act.kind)
     return [
         *_shots(author, author.shipped.cot, author.reasoned),
         replace(question, marks=(*question.marks, kind)),
-        Segment(f" Is it that the human {case.wants}?", WRITTEN),
-        Segment(" Yes." if case.met else " No,", VERDICT),
-        *([] if case.met else [Segment(f" the human {truly}.", WRITTEN)]),
+        _wanted(f" The human {truly}.", case.scene.act.kind),
+        _wanted(f" Is it that the human {case.wants}?", case.kind),
+        Segment(" Yes." if case.met else " No.", VERDICT),
         Segment(settled, WRITTEN, marks=asked_marks(settled, case.asked)),
         *author.rationale(case.scene, (case.a, case.b), case.asked, letter),
         Segment(form("judge_cot_answer"), ASIDE),
         Segment(f" ({letter})", VERDICT),
     ]
+
+
+def _wanted(text: str, kind: str) -> Segment:
+    """A sentence about what somebody wants, by whose end its kind should be known."""
+    return Segment(text, WRITTEN, marks=(_kind(text, kind),))
+
+
+def _kind(text: str, kind: str) -> Mark:
+    return Mark(len(text), "kind", ACT_SORTS.index(kind))
 
 
 def _shots(author: Author, shipped: str, own: Callable[[], Document]) -> Document:
@@ -172,7 +182,7 @@ def _asked(author: Author, case: TwoStep, template: str, turn: str) -> Segment:
     text = form(template, dialogue=dialogue, question=case.question, a=case.a.text, b=case.b.text)
     quoted = options(text, (case.a, case.b))
     marks = tuple(mark for reply, start in quoted for mark in part_marks(reply, start))
-    return Segment(text, ASIDE, marks=marks, known=author.known(case.scene, quoted))
+    return Segment(text, ASIDE, marks=marks, known=casting.known(author.world, case.scene, quoted))
 
 
 SORTS: dict[str, Callable[[Author], Document]] = {

@@ -106,6 +106,7 @@ class Scene:
     street: str = "Maple"
     when: str = ""  # "before lunch": makes an act longer than can be learned by heart
     new: bool = False  # its person or object is one that training never names
+    asker: str = ""  # who the human says they are: "a nurse on night shifts"
 
     def say(self, text: str, voice: str, **extra: str) -> str:
         """Fill a text of the world; `voice` is human, assistant or narrator."""
@@ -118,6 +119,7 @@ class Scene:
             "g": self.gadget,
             "n": str(self.number),
             "street": self.street,
+            "u": self.asker,
             **extra,
         }
         return re.sub(r"\$([a-zA-Z]+)", lambda m: values[m.group(1)], text)
@@ -148,6 +150,7 @@ class World:
     gadgets: tuple[str, ...]
     things: tuple[str, ...]
     times: tuple[str, ...]
+    askers: tuple[str, ...]
     facets: dict[str, Any]
     phrasings: dict[str, list[str]]
     wordings: dict[str, Any]
@@ -244,6 +247,13 @@ class World:
         who, what = act.varies
         people = (*self.kept["people"], *self.kept["names"])
         return (who and person in people) or (what and thing in act.kept)
+
+    def fact(self, rng: random.Random) -> tuple[str, str]:
+        """A question with an answer, or one that nobody could answer, honestly declined."""
+        if rng.random() < 0.6:
+            known = rng.choice(self.facts["facts"])
+            return known["q"], known["a"]
+        return self.unknown(rng)[:2]
 
     def unknown(self, rng: random.Random, *, unseen: bool = False) -> tuple[str, str, str]:
         """A question that nobody could answer, the honest reply, and what sort of question it is;
