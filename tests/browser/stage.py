@@ -9,15 +9,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from conftest import ScriptedBackend, ScriptedStream
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, Page
 from test_jobs import until
 
 import app
@@ -153,26 +151,6 @@ def leave(page: Page, url: str = "") -> None:
         leaving.discard(page)
 
 
-# Contexts that no test is in. One that has been used has read the page's scripts already, which is
-# a good part of what opening the page costs.
-idle: defaultdict[Browser, list[BrowserContext]] = defaultdict(list)
-
-
-@contextmanager
-def emptied(browser: Browser, url: str) -> Iterator[Page]:
-    """An empty page that remembers nothing of the address: no cookie, nothing stored."""
-    context = idle[browser].pop() if idle[browser] else browser.new_context()
-    page = context.new_page()
-    context.clear_cookies()
-    parts = urlsplit(url)
-    everything = {"origin": f"{parts.scheme}://{parts.netloc}", "storageTypes": "all"}
-    context.new_cdp_session(page).send("Storage.clearDataForOrigin", everything)
-    yield page
-    for each in context.pages:
-        each.close()
-    idle[browser].append(context)  # not after a failure: who knows what it left
-
-
 @contextmanager
 def visited(
     browser: Browser,
@@ -186,9 +164,8 @@ def visited(
     """A fresh page, once `ready` is there; at the end nothing may have gone wrong in it, or left
     this machine."""
     wrong: list[str] = []
-    with emptied(browser, url) as page:
-        page.set_viewport_size({"width": width, "height": height})
-        context = page.context
+    with browser.new_context(viewport={"width": width, "height": height}) as context:
+        page = context.new_page()
         if login:
             form = dict(zip(("username", "password"), login, strict=True))
             assert context.request.post(f"{url.split('?')[0]}login", form=form).ok

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import toy
 from playwright.sync_api import Browser, Locator, Page, expect
-from stage import HOSTILE, SlowBackend, emptied, free_port, own_process, serving, visited
+from stage import HOSTILE, SlowBackend, free_port, own_process, serving, visited
 from test_jobs import at_work, until
 from test_store_ingest import finished
 
@@ -376,7 +376,8 @@ def test_an_app_killed_in_mid_run_shows_the_same_run_and_progress_when_it_is_bac
     browser: Browser, settings: Settings, runs: Runs
 ) -> None:
     port = free_port()
-    with toy.served(0.3) as spec, emptied(browser, f"http://127.0.0.1:{port}") as page:
+    with toy.served(0.3) as spec, browser.new_context() as context:
+        page = context.new_page()
         page.set_default_timeout(60_000)
         with own_process(settings.home, port) as process:
             run = runs.start(toy.asked(settings, spec, count=900))
