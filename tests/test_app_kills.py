@@ -138,7 +138,7 @@ def check(settings: Settings, written: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def test_a_few_kills_of_app_and_worker_lose_and_double_nothing(settings: Settings) -> None:
-    storm(settings, 4, seed=1)
+    storm(settings, 6, seed=1)
 
 
 @pytest.mark.slow

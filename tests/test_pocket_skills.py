@@ -34,23 +34,22 @@ PIECES = (("replies", 0), ("critiques", 0), ("revisions", 0), ("judging", 0), ("
 def scores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     texts = shipped_texts()
     backend = open_backend("pocket", Settings(home=tmp_path_factory.mktemp("home")))
-    bench = Bench(backend, Corpus.load(texts.root, texts.shipped), cases=50, seed=1)
+    book = Corpus.load(texts.root, texts.shipped)
     tally = Tally()
     for piece in PIECES:
-        tally.take(measure(bench, piece))
+        cases = 300 if piece[0] == "replies" else 50  # complying is nearest to what is asked
+        tally.take(measure(Bench(backend, book, cases=cases, seed=1), piece))
     yield estimates(tally)
     backend.close()
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("key", LEAST)
-def test_nothing_in_a_short_sample_speaks_against_four_times_out_of_five(
-    scores: dict[str, Any], key: str
-) -> None:
-    assert scores[key]["ci"][1] >= LEAST[key], scores[key]
+@pytest.mark.parametrize("key", list(LEAST))
+def test_pocket_does_it_four_times_out_of_five(scores: dict[str, Any], key: str) -> None:
+    assert scores[key]["value"] >= LEAST[key], scores[key]
 
 
-@pytest.mark.parametrize("key", LEAST)
+@pytest.mark.parametrize("key", list(LEAST))
 def test_the_card_says_four_times_out_of_five_of_a_thousand_cases(key: str) -> None:
     card = shipped_texts().root / "data" / "pocket" / "m" / "scores.json"
     measured = json.loads(card.read_text())[key]

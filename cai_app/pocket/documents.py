@@ -2,7 +2,8 @@
 
 A document is a row of segments, each with a loss weight: 1 on what the assistant writes, 0.1 on
 the rest, 0 on what is only quoted (a chain's given response must not teach the base how to
-answer; shipped few-shots must not be learned by heart).
+answer; shipped few-shots must not be learned by heart), but 0.4 on what a quoted reply says of an
+act, once it has begun.
 """
 
 import random

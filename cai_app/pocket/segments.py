@@ -18,7 +18,8 @@ from cai_app.pocket.replies import Reply
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "data" / "templates"
 WRITTEN, ASIDE, QUOTED, VERDICT = 1.0, 0.1, 0.0, 4.0
-KNOWN, OPENING = 0.4, 4
+KNOWN = 0.4  # what a quoted reply says of an act
+OPENING = 4  # words with which a part of a reply begins, by habit
 PARTS = (*replies.FACETS, *("decline", "answer", "tip", "evade", "vague", "preach", "brand"))
 FOUND = ("fine", *replies.FACETS, "preach", "evade", "brand")
 
