@@ -24,7 +24,8 @@ from cai_app.settings import Settings
 from cai_app.store import Store
 from cai_app.workbench import Workbench
 from cai_app.workbench.audit import Audits, Rating, Shown, draw
-from cai_app.workbench.audit.page import page, still_needed
+from cai_app.workbench.audit.page import page
+from cai_app.workbench.audit.wording import still_needed
 
 AI = Rater(kind="ai", backend="pocket@judge-x")
 ANN, BOB = (Rater(kind="human", name=name) for name in ("ann", "bob"))
@@ -100,6 +101,10 @@ def test_labels_for_another_question_are_never_pooled(labelled: Store) -> None:
     labelled.labels.add([said(pair(k), truth(k), question=kind) for k in range(N)])
     found = report(labelled)
     assert found.n == N / 3 and found.left_out == {"for another question": N * 2 // 3}
+    assert report(labelled, slice="principle=kind").left_out == {}, "of the rows that are asked for"
+    assert report(labelled, question=kind).left_out == {}
+    other = report(labelled, slice="principle=safe")
+    assert other.n == 0 and other.left_out == found.left_out
     labelled.labels.add([said(pair(k), 1 - truth(k), BOB, question=safe) for k in range(N)])
     assert report(labelled, human="bob").n == N * 2 / 3
 
@@ -404,7 +409,7 @@ def test_the_workbench_and_the_command_say_the_same(
         pairs = [pair(k) for k in range(60)]
         workbench.store.comparisons.add(pairs)
         workbench.store.labels.add([ai_label(one, 0.7) for one in pairs])
-        made = workbench.draw_queue("pocket@judge-x", queue(ai="", wanted=60))
+        made = workbench.spotchecks.draw("pocket@judge-x", queue(ai="", wanted=60))
         ann = Rater(kind="human", name="ann")
         person = Rating(workbench.store, made, ann, blind="page")
         while (shown := person.next()) is not None:

@@ -13,7 +13,7 @@ from cai_app.records import AuditOptions, Comparison, Label, Rater, Response
 from cai_app.settings import Settings
 from cai_app.store import Store
 from cai_app.workbench import Workbench
-from cai_app.workbench.audit import Audits, draw
+from cai_app.workbench.audit import Audits, Rating, draw
 
 PM = Rater(kind="preference_model", name="pm-1")
 OTHER = AI.model_copy(update={"backend": "pocket@judge-y"})
@@ -131,7 +131,9 @@ def test_refusals_of_an_ai_are_held_against_both_annotators(refusals: Workbench)
     assert found.ai == AI and found.n == 54 and len(found.human) == 2
     assert found.human_human == pytest.approx(24 / 27), "by the same rule as the AI's bar"
     assert found.corrected.preference_of == "refusal"
-    assert "Well." in refusals.audit_page(AuditOptions(kind="refusal"))
+    text = refusals.audit_page(AuditOptions(kind="refusal"))
+    assert "Well." in text and "27 of 27 responses" in text and "people see a refusal" in text
+    assert "always “refusal”" in text and "always A" not in text and "comparison" not in text
     named = refusals.audit(AuditOptions(kind="refusal", ai="xstest annotator 2"))
     assert [one.name for one in named.human] == ["xstest annotator 1"]
     assert [one.rater for one in named.beside] == [AI]
@@ -176,7 +178,10 @@ def test_imported_labels_are_audited_although_a_queue_was_answered(
 ) -> None:
     store.labels.add([ai_label(one, 0.9) for one in pairs])
     store.labels.add([said(one, 1.0, BOB) for one in pairs])
-    draw(store, AI, queue(wanted=5))
+    made = draw(store, AI, queue(wanted=20))
+    at_work = Rating(store, made, ANN, blind="page")
+    at_work.answer(at_work.order[0], "a")
+    assert report(store).queue == made.id
     assert report(store, human="bob").n == 40
     assert report(store, human=f"bob,{BOB.id}").n == 40, "one person named twice is one person"
     assert report(store, queue="none").queue is None

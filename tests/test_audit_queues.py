@@ -1,4 +1,5 @@
-"""Queues closed and deleted, the judge held against a preference model, versions side by side."""
+"""Queues closed, deleted and used up, the judge held against a preference model, versions side by
+side."""
 
 from typing import Any
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 from test_audit import AI, BOB, QUESTIONS, N, ai_label, labelled, pair, rate, rating, said, truth
 
+from cai_app import commands
 from cai_app.errors import InputError
 from cai_app.records import (
     AuditOptions,
@@ -16,9 +18,14 @@ from cai_app.records import (
     Queue,
     Rater,
 )
+from cai_app.settings import Settings
 from cai_app.store import Store
-from cai_app.workbench.audit import Audits, Rating, draw
+from cai_app.workbench import Workbench
+from cai_app.workbench.audit import Audits, Rating, Spotchecks, draw
 from cai_app.workbench.audit.drawing import plan
+from cai_app.workbench.audit.page import page
+from cai_app.workbench.audit.wording import still_needed
+from components.spotcheck.queues import overview
 
 __all__ = ["labelled"]
 PM = Rater(kind="preference_model", name="pocket@pm", backend="pocket@pm")
@@ -103,11 +110,14 @@ def test_a_queue_that_nobody_answered_is_deleted_and_one_with_undone_answers_is_
     assert labelled.sql("SELECT count(*) FROM queue_rows").rows == ((0,),)
     again = draw(labelled, AI, wanted(rule="uniform", repeats=0))
     assert again == made, "the same draw can be made again"
+    spotchecks = Spotchecks(lambda: labelled, lambda: None)
+    assert [one.answered for one in spotchecks.queues()] == [False]
     at_work = Rating(labelled, again, BOB, blind="page")
     shown = at_work.next()
     assert shown is not None
     at_work.answer(shown.comparison, "a")
     at_work.undo()
+    assert [one.answered for one in spotchecks.queues()] == [True], "as closing it will have it"
     assert labelled.queues.close(made.id) is True
 
 
@@ -202,3 +212,79 @@ def test_versions_of_a_constitution_stand_side_by_side_where_the_question_is_the
     assert "constitution" in {one.by for one in audit(store, AuditOptions(ai=new.id)).slices}
     with pytest.raises(InputError, match="one constitution"):
         audit(store, AuditOptions(ai=new.id, slice="constitution=mine"))
+
+
+def test_answers_from_a_spot_check_of_other_labels_are_told_as_such(labelled: Store) -> None:
+    other = AI.model_copy(update={"backend": "pocket@judge-y"})
+    asked = [QUESTIONS["safe" if k % 3 else "kind"] for k in range(N)]
+    labelled.labels.add([said(pair(k), 0.8, other, question=asked[k]) for k in range(N)])
+    made = draw(labelled, AI, wanted(rule="uniform", repeats=0))
+    at_work = Rating(labelled, made, BOB, blind="page")
+    for comparison in at_work.order[:5]:
+        at_work.answer(comparison, "a")
+    labelled.labels.add([said(pair(0), 1.0)])
+    own = audit(labelled, AuditOptions(human="bob"))
+    assert own.ai == AI and own.sampling.startswith("uniform")
+    found = audit(labelled, AuditOptions(ai=other.id, human="bob"))
+    assert (found.queue, found.n) == (None, 5)
+    assert found.sampling.startswith("as if by chance, though") and "spot-check" in found.sampling
+    drawn_by_nobody = audit(labelled, AuditOptions(ai=other.id, human="ann"))
+    assert drawn_by_nobody.n == 1 and drawn_by_nobody.sampling.endswith("drawn by nobody")
+
+
+def narrower(store: Store) -> AuditReport:
+    """The report, asked for an interval that is a tenth narrower than it has."""
+    figure = audit(store, AuditOptions()).corrected.agreement
+    assert figure is not None
+    return audit(store, AuditOptions(width=0.45 * (figure.ci[1] - figure.ci[0])))
+
+
+def test_more_labels_than_a_spot_check_has_left_need_a_new_one(labelled: Store) -> None:
+    made = draw(labelled, AI, wanted(rule="uniform", repeats=0))
+    at_work = Rating(labelled, made, BOB, blind="page")
+    half = len(at_work.order) // 2
+    for comparison in at_work.order[:half]:
+        at_work.answer(comparison, "a")
+    found = narrower(labelled)
+    assert found.needed.n and found.needed.waiting == len(at_work.order) - half
+    assert str(still_needed(found)).startswith(f"{found.needed.n} labels more would give ± ")
+    for comparison in at_work.order[half:]:
+        at_work.answer(comparison, "a")
+    found = narrower(labelled)
+    assert found.needed.n and found.needed.waiting == 0
+    size = found.comparisons + found.needed.n
+    told = f"new spot-check of about {size} pairs would give ± "
+    assert str(still_needed(found)).startswith(f"a {told}")
+    assert f"<p>A {told}" in page(labelled, found, [])
+
+
+def test_long_names_cut_no_number_in_the_terminal(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "a-constitution-whose-name-takes-half-a-line"
+    old, new = (
+        Rater(kind="ai", backend="pocket@x", constitution=ConstitutionRef(name=name, hash=hash * 8))
+        for hash in ("0123abcd", "4567abcd")
+    )
+    bench = Workbench(settings)
+    try:
+        pairs = [pair(k) for k in range(N)]
+        bench.store.comparisons.add(pairs)
+        bench.store.labels.add([said(one, 0.9, rater) for one in pairs for rater in (old, new)])
+        bench.store.labels.add([said(one, 1.0) for one in pairs])
+    finally:
+        bench.close()
+    assert commands.main(["--home", str(settings.home), "audit", "--ai", new.id]) == 0
+    text = capsys.readouterr().out
+    assert f"  constitution {name} 4567abcd, n {N} " in text
+    assert f"  ai: pocket@x under {name} 0123abcd, same people, n {N} " in text
+
+
+def test_commands_beside_the_list_of_queues_name_the_home(settings: Settings) -> None:
+    bench = Workbench(settings)
+    try:
+        found = overview(bench, {}, "")
+    finally:
+        bench.close()
+    assert found["command"] == f"python -m cai_app --home {settings.home}"
+    assert found["start"] == f"python app.py --home {settings.home}"

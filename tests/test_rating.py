@@ -76,7 +76,7 @@ def filled(settings: Settings, count: int = 12, **more: Any) -> Workbench:
     workbench = Workbench(settings, opener=lambda spec, _: ScriptedBackend())
     workbench.store.comparisons.add([pair(k) for k in range(count)])
     workbench.store.labels.add([ai_label(pair(k)) for k in range(count)])
-    workbench.draw_queue("ai", wanted(**more))
+    workbench.spotchecks.draw("ai", wanted(**more))
     workbench.spotchecks.opened("http://127.0.0.1:7860/", login=True)
     return workbench
 

@@ -1,7 +1,7 @@
 """Agreement of AI labels with people's: pure functions of arrays, numbers with intervals."""
 
 from cai_app.agreement.biases import Orders, longer_wins, orders
-from cai_app.agreement.calibration import Bin, Calibration, brier, calibration
+from cai_app.agreement.calibration import Bin, Calibration, brier, calibration, ece, reliability
 from cai_app.agreement.corrected import Corrected, Sample, corrected, more_labels
 from cai_app.agreement.raters import alpha, hard, kappa, rate, scores, sides, turned
 from cai_app.agreement.slices import FEW, Slice, slices
@@ -34,6 +34,7 @@ __all__ = [
     "calibration",
     "codes",
     "corrected",
+    "ece",
     "hard",
     "holm",
     "kappa",
@@ -41,6 +42,7 @@ __all__ = [
     "more_labels",
     "orders",
     "rate",
+    "reliability",
     "scores",
     "sides",
     "slices",

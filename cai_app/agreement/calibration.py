@@ -40,7 +40,24 @@ def calibration(
     low: float = 0.0,
 ) -> Calibration:
     """Chances against outcomes between 0 and 1, in bins of equal width from `low` to 1."""
-    place = np.clip(((chances - low) / (1 - low) * bins).astype(int), 0, bins - 1)
+    return Calibration(
+        reliability(chances, outcomes, weights, clusters, bins=bins, low=low),
+        ece(chances, outcomes, weights, clusters, bins=bins, low=low),
+        brier(chances, outcomes, weights, clusters),
+    )
+
+
+def reliability(
+    chances: Floats,
+    outcomes: Floats,
+    weights: Floats,
+    clusters: Ints,
+    *,
+    bins: int = BINS,
+    low: float = 0.0,
+) -> tuple[Bin, ...]:
+    """The bins of `calibration` alone."""
+    place = _places(chances, bins, low)
     edges = np.linspace(low, 1, bins + 1)
     total = float(weights.sum())
     found = []
@@ -51,10 +68,30 @@ def calibration(
         rows = rate(outcomes[inside], w, _renumbered(clusters[inside]))
         span = float(edges[number]), float(edges[number + 1])
         found.append(Bin(*span, float(w.sum()) / total if total else 0.0, promised, rows))
-    return Calibration(
-        tuple(found),
-        _ece(chances, outcomes, weights, clusters, place, bins),
-        brier(chances, outcomes, weights, clusters),
+    return tuple(found)
+
+
+def ece(
+    chances: Floats,
+    outcomes: Floats,
+    weights: Floats,
+    clusters: Ints,
+    *,
+    bins: int = BINS,
+    low: float = 0.0,
+) -> Estimate:
+    """The calibration error alone: between promise and rate, weighted by the bins' shares."""
+    place = _places(chances, bins, low)
+    inside = np.eye(bins)[place] if len(place) else np.zeros((0, bins))
+    # A bin's share times its distance is the sum of what lies between, over the whole weight.
+    features = np.concatenate(
+        [inside * (chances - outcomes)[:, None], np.ones((len(chances), 1))], axis=1
+    )
+    return estimate(
+        features,
+        weights,
+        clusters,
+        lambda totals: np.abs(totals[..., :-1]).sum(axis=-1) / totals[..., -1],
     )
 
 
@@ -68,22 +105,10 @@ def brier(chances: Floats, outcomes: Floats, weights: Floats, clusters: Ints) ->
     )
 
 
+def _places(chances: Floats, bins: int, low: float) -> Ints:
+    """The bin of each chance."""
+    return np.clip(((chances - low) / (1 - low) * bins).astype(int), 0, bins - 1)
+
+
 def _renumbered(clusters: Ints) -> Ints:
     return np.unique(clusters, return_inverse=True)[1].reshape(-1)
-
-
-def _ece(
-    chances: Floats, outcomes: Floats, weights: Floats, clusters: Ints, place: Ints, bins: int
-) -> Estimate:
-    """Between promise and rate, weighted by the bins' shares."""
-    inside = np.eye(bins)[place] if len(place) else np.zeros((0, bins))
-    # A bin's share times its distance is the sum of what lies between, over the whole weight.
-    features = np.concatenate(
-        [inside * (chances - outcomes)[:, None], np.ones((len(chances), 1))], axis=1
-    )
-    return estimate(
-        features,
-        weights,
-        clusters,
-        lambda totals: np.abs(totals[..., :-1]).sum(axis=-1) / totals[..., -1],
-    )

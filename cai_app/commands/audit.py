@@ -11,7 +11,7 @@ from cai_app.commands.output import from_caller, only_json, parsed
 from cai_app.records import AuditOptions, AuditReport
 from cai_app.records.report import Ci
 from cai_app.workbench import Workbench
-from cai_app.workbench.audit import page
+from cai_app.workbench.audit import wording
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ def _text(found: AuditReport) -> str:
     whom = ", ".join(str(one.name) for one in found.human[:4])
     lines = [
         f"{found.ai.backend or found.ai.name} against {whom} ({found.against})",
-        f"  {found.n} answers about {found.comparisons} of {found.pool} comparisons; drawn "
-        f"{found.sampling}",
+        f"  {found.n} answers about {found.comparisons} of {found.pool} {wording.row_of(found)}s; "
+        f"drawn {found.sampling}",
         _line("agreement", found.agreement, found.ci),
         _line("unweighted, you would say", found.unweighted, found.unweighted_ci),
     ]
     for name, figure in (
         ("corrected agreement", found.corrected.agreement),
-        (_rate_of(found), found.corrected.preference),
+        (wording.rate_of(found), found.corrected.preference),
     ):
         if figure is not None:
             lines.append(_line(name, figure.estimate, figure.ci))
@@ -89,14 +89,14 @@ def _text(found: AuditReport) -> str:
         "flips after a swap": (found.flip_rate, "flip_rate"),
         "longer wins, AI": (found.longer_wins, "longer_wins"),
         "longer wins, people": (found.human_longer_wins, "human_longer_wins"),
-        "always A would get": (found.always_a, "always_a"),
+        wording.always(found)[0]: (found.always_a, "always_a"),
     }
     lines += [_line(name, value, found.intervals.get(key)) for name, (value, key) in both.items()]
     for other in found.beside:
-        whom = f"{other.rater.backend or other.rater.name}, same people, n {other.n}"
+        whom = f"{wording.rater_name(other.rater)}, same people, n {other.n}"
         lines.append(_line(whom, other.agreement, other.ci))
     lines += [f"  left out: {count} {reason}" for reason, count in found.left_out.items()]
-    if (more := page.still_needed(found)) is not None:
+    if (more := wording.still_needed(found)) is not None:
         lines.append(f"  {more}")
     for one in found.slices:
         mark = " (few)" if one.few else ""
@@ -104,14 +104,7 @@ def _text(found: AuditReport) -> str:
     return "\n".join(lines)
 
 
-def _rate_of(found: AuditReport) -> str:
-    """Whose rate the second corrected estimate is."""
-    if found.kind == "refusal":
-        return "people see a refusal"
-    return f"people prefer {found.corrected.preference_of}"
-
-
 def _line(name: str, value: float | None, ci: Ci | None) -> str:
     shown = "unknown" if value is None else f"{value:.3f}"
     span = "" if ci is None else f"  [{ci[0]:.3f}, {ci[1]:.3f}]"
-    return f"  {name:36.36} {shown}{span}"
+    return f"  {name:36} {shown}{span}"

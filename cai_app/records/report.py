@@ -61,10 +61,15 @@ class CorrectedFigures(Record):
 
 
 class Needed(Record):
-    """So many more labels would bring the corrected agreement to ± width."""
+    """So many more labels would bring the corrected agreement to ± width.
+
+    `waiting` counts the drawn rows of the spot-check that nobody has answered, None without one or
+    of a part of the pool: more than these need a new one, drawn from the whole pool again.
+    """
 
     width: float
     n: int | None
+    waiting: int | None = None
 
 
 class SliceFigure(Record):

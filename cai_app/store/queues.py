@@ -68,6 +68,12 @@ class Queues(Table[Queue]):
         with self.db.cursor() as cursor:
             return {row[0] for row in cursor.execute("SELECT queue FROM closed_queues").fetchall()}
 
+    def answered(self) -> set[str]:
+        """Ids of the queues in which anybody ever answered, taken back or not."""
+        with self.db.cursor() as cursor:
+            rows = cursor.execute("SELECT DISTINCT queue FROM answers").fetchall()
+        return {row[0] for row in rows}
+
     def close(self, queue: str) -> bool:
         """Close a queue; one in which nobody ever answered goes altogether. Whether it is kept."""
         with self.db.cursor() as cursor, self.db.transaction(cursor):

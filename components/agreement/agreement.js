@@ -31,9 +31,11 @@ function headline(report) {
   const whom = report.against === 'reference' ? 'the reference rule' : view.people.length > 3 ? `${view.people.length} people` : view.people.join(', ');
   const noun = report.kind === 'refusal' ? 'response' : 'comparison';
   const sampled = `${report.n.toLocaleString('en')} answers of ${whom} about ${report.comparisons.toLocaleString('en')} of ${report.pool.toLocaleString('en')} ${noun}s; drawn ${report.sampling}.`;
-  const { n: more, width } = report.needed;
+  const { n: more, width, waiting } = report.needed;
   const left = report.pool - report.comparisons;
-  const missing = more === null ? '' : !left ? 'All of them are labelled.' : more === 0 ? `It is known to ± ${points(width)} already.` : `Label ${more === left ? `all ${more.toLocaleString('en')} that are left` : `${more.toLocaleString('en')} more`} for ± ${points(width)}.`;
+  const anew = waiting !== null && more > waiting; // what was drawn does not grow, and another draw begins anew
+  const whole = `${more === left ? 'all' : 'about'} ${(report.comparisons + more).toLocaleString('en')}`;
+  const missing = more === null ? '' : !left ? 'All of them are labelled.' : more === 0 ? `It is known to ± ${points(width)} already.` : anew ? `A new spot-check of ${whole} pairs would give ± ${points(width)}.` : `Label ${more === left ? `all ${more.toLocaleString('en')} that are left` : `${more.toLocaleString('en')} more`} for ± ${points(width)}.`;
   return [
     node('h3', { class: 'who', text: `${view.names[0]} against ${whom}` }),
     node('p', { class: 'meta', text: sampled }),
@@ -107,9 +109,10 @@ function corrected(report) {
 async function download(event) {
   const button = event.currentTarget;
   button.disabled = true;
-  const said = await server.file({ asked: view.asked });
+  const said = await server.file({ asked: view.asked }).catch(() => ({ error: 'No connection. Try again in a moment.' }));
   button.disabled = false;
   if (said.error) { setText(note, said.error); setShown(note, true); return; }
+  setShown(note, view.state === 'failed');
   const url = URL.createObjectURL(new Blob([said.value], { type: 'text/html' }));
   node('a', { href: url, download: `audit-${view.names[0].replace(/[^\w.-]+/g, '-').slice(0, 60)}.html` }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);

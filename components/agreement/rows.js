@@ -15,7 +15,7 @@ async function readCell(view, key, more = false) {
   cellRows = more ? cellRows + 20 : 20;
   chosenCell = key;
   const [ai, human] = key.split('|');
-  const said = await server.rows({ asked: view.asked, ai, human, limit: cellRows });
+  const said = await server.rows({ asked: view.asked, ai, human, limit: cellRows }).catch(() => ({ error: 'No connection. Try again in a moment.' }));
   if (chosenCell !== key) return;
   cellValue = said.value ?? null;
   drawCell(view, said.error);

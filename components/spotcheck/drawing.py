@@ -78,7 +78,7 @@ def draw(workbench: Workbench, *form: Any) -> tuple[dict[str, Any], dict[str, An
     if not form[0]:
         raise InputError("no AI has labelled anything yet; label some pairs first")
     ai, wanted = read_form(workbench, *form)
-    made = workbench.draw_queue(ai, wanted)
+    made = workbench.spotchecks.draw(ai, wanted)
     return explain(workbench, *form), {"drawn": made.id}, ""
 
 

@@ -66,7 +66,7 @@ function sure(queue) {
   return node('div', { class: 'note row', role: 'alert' }, [node('span', { text: words }), node('button', { type: 'button', class: 'btn', text: kept ? 'Close it' : 'Delete it', on: { click: () => close(queue) } }),
     node('button', { type: 'button', class: 'link', text: 'leave it', on: { click: () => { asking = ''; draw(view); } } })]);
 }
-const hasAnswers = (queue) => queue.raters.some((one) => one.progress.answered + one.progress.skipped + one.progress.repeats > 0);
+const hasAnswers = (queue) => queue.answered; // one taken back counts, as it does where it is closed
 const answered = (queue) => queue.raters.reduce((sum, one) => sum + one.progress.answered, 0);
 
 function person(queue, one) {
@@ -119,11 +119,11 @@ function card(queue) {
     once(queue), !queue.closed && inviting(queue)].filter(Boolean));
 }
 
-const EMPTY = {
-  unlabelled: ['No AI has labelled anything yet', 'A spot-check is drawn from pairs that an AI has judged. Take those that ship, or label some of your own first, on the Data tab or by: python -m cai_app label --pairs pairs --limit 200. Then draw here.'],
+const empties = ({ command }) => ({
+  unlabelled: ['No AI has labelled anything yet', `A spot-check is drawn from pairs that an AI has judged. Take those that ship, or label some of your own first, on the Data tab or by: ${command} label --pairs pairs --limit 200. Then draw here.`],
   visitor: ['Spot-checks are kept on your own machine', 'This demo keeps nothing. Run your own copy to draw a sample, invite raters and rate.'],
   ready: ['No queue yet', 'Choose whose labels to check and press Draw: pairs are drawn by chance, each with a chance that is known and kept.'],
-};
+});
 
 // What has the keyboard is drawn anew, so its successor takes it: the same words in the same queue.
 const called = (one) => one.getAttribute('aria-label') ?? one.textContent;
@@ -144,7 +144,8 @@ function redraw(found) {
   drawn = JSON.stringify(found);
   root.dataset.ready = 'true';
   if (!view.queues.length) {
-    const [heading, text] = EMPTY[view.state] ?? EMPTY.ready;
+    const known = empties(view);
+    const [heading, text] = known[view.state] ?? known.ready;
     list.replaceChildren(node('div', { class: 'empty' }, [node('h3', { text: heading }), node('p', { text }), ...(view.state === 'unlabelled' ? [demoButton(() => trigger('shown', {}))] : [])]));
     return;
   }
@@ -152,7 +153,7 @@ function redraw(found) {
   const shut = list.querySelector('details.shut')?.open ?? !open.length;
   list.replaceChildren(...open.map(card), ...(closed.length ? [node('details', { class: 'shut', open: shut }, [node('summary', { text: plural(closed.length, 'closed queue') }), node('div', { class: 'list' }, closed.map(card))])] : []), ...(view.invites ? [] : [node('div', { class: 'note' }, [
     node('b', { text: 'Raters are invited to a page with a login. ' }), 'Without one they could open this page and look up what the AI said. Start it so: ',
-    node('code', { text: 'python app.py --auth user:password' }), '. You can rate here yourself; those labels say that only the page kept the AI\'s answers from you.'])]));
+    node('code', { text: `${view.start} --auth user:password` }), '. You can rate here yourself; those labels say that only the page kept the AI\'s answers from you.'])]));
 }
 
 start((value) => { if (value?.drawn) { fresh = value.drawn; link = null; } refresh(); });

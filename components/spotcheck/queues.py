@@ -10,17 +10,22 @@ from components.shared import person, role, text_of
 
 
 def overview(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any]:
-    """Every queue with everybody who rates it, and what may be done here."""
+    """Every queue with everybody who rates it, what may be done here, and how a terminal calls the
+    program and the page for this home."""
     if role(workbench) != "owner":
         return {"queues": [], "me": "", "state": "visitor"}
     spotchecks = workbench.spotchecks
     found = [one.model_dump(mode="json") for one in spotchecks.queues()]
     labelled = bool(found) or bool(spotchecks.raters())
+    command = workbench.settings.command
     return {
         "queues": found,
         "me": person(who),
         "state": "ready" if labelled else "unlabelled",
         "invites": bool(spotchecks.login),
+        "command": command,
+        # The page itself is another program of the same home.
+        "start": command.replace("python -m cai_app", "python app.py", 1),
     }
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,8 @@ def test_the_audit_goes_from_what_to_do_to_rows_that_do_nothing_but_stand_there(
     bench.store.labels.add([ai_label(one, 0.9) for one in pairs])
     people = [Rater(kind="human", name=name) for name in ("ann", HOSTILE)]
     bench.store.labels.add([said(one, 1.0, rater) for one in pairs for rater in people])
-    bench.store.labels.add([said(hostile(0), 0.0, people[0])])
+    changed = said(hostile(0), 0.0, people[0], time=datetime.now(UTC))
+    bench.store.labels.add([changed])
     with visited(browser, f"{url}?tab=agreement", width=900) as page:
         expect(page.locator(".agreement .figure.main b")).to_have_text(re.compile(r"\d+ %"))
         expect(page.locator(".agreement .bars")).to_contain_text("people with each other")
@@ -81,7 +83,7 @@ def test_the_audit_goes_from_what_to_do_to_rows_that_do_nothing_but_stand_there(
         with page.expect_download() as report:
             page.get_by_role("button", name="Download the report (HTML)").click()
         text = Path(report.value.path()).read_text()
-        assert "<script" not in text and "corrected" in text
+        assert "<script" not in text and "corrected" in text and "Disagreements" in text
         page.locator("#agreement-where input, #agreement-where textarea").first.fill("colour=red")
         page.keyboard.press("Enter")
         expect(page.locator(".agreement .note.bad")).to_contain_text("--slice")

@@ -41,7 +41,7 @@ def url(bench: Workbench) -> Iterator[str]:
 def link(bench: Workbench, rater: str, **more: object) -> str:
     """A fresh queue of all the pairs, and a rater's link to it."""
     name = f"queue of {rater}"
-    bench.draw_queue("ai", wanted(name=name, repeats=0, **more))
+    bench.spotchecks.draw("ai", wanted(name=name, repeats=0, **more))
     invited = bench.spotchecks.invite(name, rater)
     assert invited.url
     return invited.url

@@ -1,16 +1,13 @@
 """The audit of AI labels against people: what goes into it, the report, and the rating queue."""
 
-from cai_app.workbench.audit.choosing import choose, choose_ai
 from cai_app.workbench.audit.desk import Desk, Seat
 from cai_app.workbench.audit.drawing import QueuePlan, draw
 from cai_app.workbench.audit.inviting import NEEDS_LOGIN, QueueState, Spotchecks
 from cai_app.workbench.audit.kept import Audits
 from cai_app.workbench.audit.rating import Rating, Shown
-from cai_app.workbench.audit.reading import Cell
 
 __all__ = [
     "Audits",
-    "Cell",
     "Desk",
     "NEEDS_LOGIN",
     "QueuePlan",
@@ -19,7 +16,5 @@ __all__ = [
     "Seat",
     "Shown",
     "Spotchecks",
-    "choose",
-    "choose_ai",
     "draw",
 ]

@@ -1,8 +1,8 @@
-"""What page and commands ask of an audit: the report, its rows to read, queues drawn."""
+"""What page and commands ask of an audit: the report, its rows to read; and the spot-checks."""
 
 from collections.abc import Sequence
 
-from cai_app.records import AuditOptions, AuditReport, Queue
+from cai_app.records import AuditOptions, AuditReport
 from cai_app.settings import Settings
 from cai_app.workbench.audit.inviting import Spotchecks
 from cai_app.workbench.audit.kept import Audits
@@ -46,7 +46,3 @@ class Auditing(Home):
     def audit_questions(self, asked: AuditOptions) -> list[str]:
         """What the audited rater was asked, the most frequent question first."""
         return self._audits.questions(self.store, asked)
-
-    def draw_queue(self, ai: str, wanted: Queue) -> Queue:
-        """Draw a spot-check of what an AI rater has labelled; `wanted.ai` is filled in."""
-        return self.spotchecks.draw(ai, wanted)

@@ -39,7 +39,8 @@ class Person(Record):
 
 
 class QueueState(Record):
-    """A queue with the figures of its drawing, and everybody who rates it."""
+    """A queue with the figures of its drawing, and everybody who rates it. `answered` says whether
+    anybody ever answered in it, so that closing it keeps it."""
 
     id: str
     name: str
@@ -55,6 +56,7 @@ class QueueState(Record):
     low: float
     high: float
     pm: str | None
+    answered: bool
     closed: bool
     raters: tuple[Person, ...]
 
@@ -119,7 +121,7 @@ class Spotchecks:
         """Every queue, the newest first."""
         store, now = self._store(), datetime.now(UTC)
         sizes, queues = store.queues.sizes(), store.queues.all()
-        closed = store.queues.closed()
+        closed, answered = store.queues.closed(), store.queues.answered()
         named = {id for one in queues for id in (one.ai, one.pm) if id}
         with store.db.cursor() as cursor:
             raters = store.labels.raters.read(cursor, sorted(named))
@@ -132,6 +134,7 @@ class Spotchecks:
                 ai=_name(raters.get(one.ai)),
                 ai_id=one.ai,
                 pm=_name(raters.get(one.pm)) if one.pm else None,
+                answered=one.id in answered,
                 closed=one.id in closed,
                 raters=tuple(self._people(store, one, now)),
             )

@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cai_app.records import AuditOptions, AuditReport
 from cai_app.workbench.audit import page, reading
@@ -13,12 +13,6 @@ from cai_app.workbench.audit.report import Core, breakdown, computed, reported
 
 if TYPE_CHECKING:
     from cai_app.store import Store
-
-
-class _Made(NamedTuple):
-    chosen: Chosen
-    core: Core
-    report: AuditReport
 
 
 class Audits:
@@ -31,14 +25,20 @@ class Audits:
     def audit(self, store: "Store", asked: AuditOptions) -> AuditReport:
         """An AI rater against people; computed once for each version of labels and answers. Raises
         InputError where there is nobody to compare."""
-        return self._made(store, asked).report
+        with self._lock:
+            whom, chosen = self._chosen(store, asked)
+
+            def report() -> AuditReport:
+                return reported(asked, chosen, self._core(store, asked, whom, chosen))
+
+            return cast(AuditReport, self._once("report", (asked, whom), 64, report))
 
     def cell(
         self, store: "Store", asked: AuditOptions, ai: str, human: str, *, limit: int = 20
     ) -> reading.Cell:
         """Answers of a cell of the confusion table, to read."""
-        made = self._made(store, asked)
-        return reading.cell(store, made.chosen, made.core, ai, human, limit=limit)
+        chosen, core = self._made(store, asked)
+        return reading.cell(store, chosen, core, ai, human, limit=limit)
 
     def questions(self, store: "Store", asked: AuditOptions, *, most: int = 40) -> list[str]:
         """What the audited rater was asked, the most frequent question first."""
@@ -54,31 +54,30 @@ class Audits:
 
     def disagreements(self, store: "Store", asked: AuditOptions) -> list[reading.Example]:
         """Some answers to read on which a person and the AI differ."""
-        made = self._made(store, asked)
-        return reading.disagreements(store, made.chosen, made.core, limit=page.SHOWN)
+        chosen, core = self._made(store, asked)
+        return reading.disagreements(store, chosen, core, limit=page.SHOWN)
 
     def page(
         self, store: "Store", asked: AuditOptions, shown: Sequence[reading.Example] = ()
     ) -> str:
         """The report as one HTML file, with these answers to read."""
-        return page.page(store, self._made(store, asked).report, shown)
+        return page.page(store, self.audit(store, asked), shown)
 
-    def _made(self, store: "Store", asked: AuditOptions) -> _Made:
-        """What hangs on less is kept for longer: a new width, or another way to break down, costs
-        nothing, and labels of people leave the AI's pool as it is."""
+    def _made(self, store: "Store", asked: AuditOptions) -> tuple[Chosen, Core]:
+        """Who is compared, and all that was computed of them."""
         with self._lock:
             whom, chosen = self._chosen(store, asked)
+            return chosen, self._core(store, asked, whom, chosen)
 
-            def made() -> Core:
-                return computed(store, asked, chosen, self._matched(store, whom, chosen))
+    def _core(self, store: "Store", asked: AuditOptions, whom: Any, chosen: Chosen) -> Core:
+        """What hangs on less is kept for longer: a new width, or another way to break down, costs
+        nothing, and labels of people leave the AI's pool as it is."""
 
-            narrow = (None if breakdown(asked) else asked.slice, asked.question, asked.seed)
-            core: Core = self._once("core", (whom, narrow), 4, made)
+        def made() -> Core:
+            return computed(store, asked, chosen, self._matched(store, whom, chosen))
 
-            def report() -> _Made:
-                return _Made(chosen, core, reported(asked, chosen, core))
-
-            return cast(_Made, self._once("made", (asked, whom), 64, report))
+        narrow = (None if breakdown(asked) else asked.slice, asked.question, asked.seed)
+        return cast(Core, self._once("core", (whom, narrow), 4, made))
 
     def _chosen(self, store: "Store", asked: AuditOptions) -> tuple[Any, Chosen]:
         """Who is compared, and what that hangs on, the version of the labels among it."""

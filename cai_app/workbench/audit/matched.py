@@ -36,7 +36,8 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 class Matched(NamedTuple):
     """A pool with its answers. Arrays of `rows` have one entry an answer, `row` its place in the
     pool and `asked` the question it answers, None where nobody knows; `prompts` number the pool's
-    prompts, `probabilities` are chances of being drawn."""
+    prompts, `probabilities` are chances of being drawn; `served` says which answers a spot-check
+    asked for. `left_out` has the places of answers that do not count, by reason."""
 
     kind: AuditKind
     pool: "PoolColumns"
@@ -47,7 +48,8 @@ class Matched(NamedTuple):
     rater: np.typing.NDArray[Any]
     human: Floats
     asked: np.typing.NDArray[Any]
-    left_out: dict[str, int]
+    served: Bools
+    left_out: dict[str, Ints]
 
     @property
     def ai(self) -> Floats:
@@ -119,14 +121,15 @@ def match(store: "Store", chosen: Chosen, whole: Pool) -> Matched:
     pairs = zip(said.question, own, strict=True)
     other = np.fromiter((differs(a, b) for a, b in pairs), dtype=bool, count=len(said.row))
     seen = np.fromiter((one == "revealed" for one in said.blind), dtype=bool, count=len(said.row))
+    served = np.fromiter((one is not None for one in said.answer), dtype=bool, count=len(said.row))
     kept = ~(other | seen)
     left_out = {
-        "for another question": int(other.sum()),
-        "given after the AI's answer was revealed": int((seen & ~other).sum()),
+        "for another question": said.row[other],
+        "given after the AI's answer was revealed": said.row[seen & ~other],
     }
     probabilities = pool.probability.astype(np.float64)
     if queue is None and len(pool.p):
-        # Nobody has drawn these: as if by chance, which the report says.
+        # As if by chance, which the report says: nobody has drawn these, or from other labels.
         probabilities = np.full(len(pool.p), max(1, len(np.unique(said.row[kept]))) / len(pool.p))
     return Matched(
         kind=chosen.kind,
@@ -138,7 +141,8 @@ def match(store: "Store", chosen: Chosen, whole: Pool) -> Matched:
         rater=said.rater[kept],
         human=said.value[kept].astype(np.float64),
         asked=said.question[kept],
-        left_out={reason: count for reason, count in left_out.items() if count},
+        served=served[kept],
+        left_out=left_out,
     )
 
 
@@ -162,6 +166,8 @@ def narrowed(found: Matched, condition: str | None, question: str | None) -> Mat
         rater=found.rater[inside],
         human=found.human[inside],
         asked=found.asked[inside],
+        served=found.served[inside],
+        left_out={why: place[rows[kept[rows]]] for why, rows in found.left_out.items()},
     )
 
 

@@ -43,12 +43,20 @@ def _figure(found: Matched, values: Floats, features: Floats, seed: int) -> Figu
     return Figure(estimate=made.estimate, ci=made.ci, n=len(rows), tuning=made.tuning)
 
 
-def needed(found: Matched, figures: CorrectedFigures, plain: Estimate, width: float) -> Needed:
+def needed(
+    found: Matched,
+    figures: CorrectedFigures,
+    plain: Estimate,
+    width: float,
+    *,
+    waiting: int | None,
+) -> Needed:
     """How many labels more would bring the interval down to ± width: at most those of all that
-    nobody has answered yet, after which nothing of the pool is left to estimate."""
+    nobody has answered yet, after which nothing of the pool is left to estimate. `waiting` are the
+    drawn rows without an answer."""
     figure, n = figures.agreement, len(np.unique(found.row))
     ci: Ci | None = figure.ci if figure is not None else plain.ci
     if ci is None:
-        return Needed(width=width, n=None)
+        return Needed(width=width, n=None, waiting=waiting)
     more = agreement.more_labels(n, width, agreement.Interval(*ci))
-    return Needed(width=width, n=min(more, len(found.pool.p) - n))
+    return Needed(width=width, n=min(more, len(found.pool.p) - n), waiting=waiting)

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cai_app import prompts
-from cai_app.records import AuditKind, AuditReport, Rater
+from cai_app.records import AuditKind, AuditReport
 from cai_app.records.report import Ci
 from cai_app.workbench.audit import plots
 from cai_app.workbench.audit.reading import Example
+from cai_app.workbench.audit.wording import always, rate_of, rater_name, row_of, still_needed
 
 if TYPE_CHECKING:
     from cai_app.store import Store
@@ -41,15 +42,14 @@ _METHODS: tuple[tuple[str, str, str], ...] = (
     ("kappa_half", "Cohen's kappa, ties as half", "a tie counts half for either side"),
     ("alpha", "Krippendorff's alpha", "Krippendorff 2004, nominal; the AI as one of the raters"),
     ("human_alpha", "alpha of the people alone", "the same without the AI"),
-    ("human_human", "people with people", "pairs of people on the same comparison"),
+    ("human_human", "people with people", "pairs of people on the same row"),
     ("ece", "calibration error", "Naeini et al. 2015, ten bins of the AI's confidence"),
     ("brier", "Brier score", "Brier 1950, of P(a) against what people chose"),
     ("order_gap", "order gap", "mean distance of P(a) between the two orders, over the pool"),
     ("first_gain", "gain of being shown first", "mean of P(a) first minus P(a) second"),
     ("flip_rate", "flips after a swap", "the other response is chosen in the other order"),
     ("longer_wins", "longer wins, AI", "where one response is longer; a tie counts half"),
-    ("human_longer_wins", "longer wins, people", "the people's own, on the same comparisons"),
-    ("always_a", "always A would get", "a judge that says A whatever it reads"),
+    ("human_longer_wins", "longer wins, people", "the people's own, on the same rows"),
 )
 
 
@@ -114,7 +114,8 @@ def _head(found: AuditReport) -> str:
     people = ", ".join(_text(one.name) for one in found.human)
     return (
         f"<h1>{_text(_name(found))} against {people}</h1><p>{found.n} answers about "
-        f"{found.comparisons} of {found.pool} comparisons. Sampling: {_text(found.sampling)}.</p>"
+        f"{found.comparisons} of {found.pool} {row_of(found)}s. Sampling: {_text(found.sampling)}."
+        "</p>"
     )
 
 
@@ -131,7 +132,7 @@ def _headline(found: AuditReport) -> str:
         f"{_number(found.unweighted)} {_span(found.unweighted_ci)}.</em></p>",
     ]
     if (more := still_needed(found)) is not None:
-        lines.append(f"<p>{more}.</p>")
+        lines.append(f"<p>{more[:1].upper()}{more[1:]}.</p>")
     if found.skips is not None and found.skips.skipped:
         skips = found.skips
         lines.append(
@@ -143,17 +144,6 @@ def _headline(found: AuditReport) -> str:
     return "".join(lines)
 
 
-def still_needed(found: AuditReport) -> str | None:
-    """How much more has to be labelled for the width that was asked for; None if unknown."""
-    more, left = found.needed.n, found.pool - found.comparisons
-    if more is None:
-        return None
-    if not left:
-        return "every row of the pool is labelled"
-    every = ", all that are left," if more == left else ""
-    return f"{more} labels more{every} would give ± {found.needed.width:g}"
-
-
 def _numbers(found: AuditReport) -> str:
     values = {
         **found.model_dump(),
@@ -162,13 +152,14 @@ def _numbers(found: AuditReport) -> str:
     }
     rows = [
         (_text(name), _number(values[key]), _span(found.intervals.get(key)), _text(method))
-        for key, name, method in _METHODS
+        for key, name, method in [*_METHODS, ("always_a", *always(found))]
     ]
     preference = found.corrected.preference
     if preference is not None:
-        what = f"people prefer {found.corrected.preference_of}"
         shown = _number(preference.estimate), _span(preference.ci)
-        rows.append((_text(what), *shown, "corrected over the pool, with P(a) as predictor"))
+        rows.append(
+            (_text(rate_of(found)), *shown, "corrected over the pool, with P(a) as predictor")
+        )
     return "<h2>All numbers</h2>" + _table(("", "value", "95 %", "method"), rows)
 
 
@@ -203,14 +194,6 @@ def _confusion(found: AuditReport) -> str:
         return ""
     head = ("the AI says", "people say", "n", "share of the weight")
     return "<h2>Who says what</h2>" + _table(head, rows)
-
-
-def rater_name(rater: Rater) -> str:
-    """A rater in a few words, with the constitution's version where there is one."""
-    named = str(rater.name or rater.backend)
-    under = rater.constitution
-    version = f" under {under.name} {under.hash[:8]}" if under else ""
-    return f"{rater.kind.replace('_', ' ')}: {named}{version}{', reasoned' if rater.cot else ''}"
 
 
 def _bins(found: AuditReport) -> str:
@@ -281,7 +264,7 @@ def _provenance(store: "Store", found: AuditReport) -> str:
         "versions": f"Python {platform.python_version()}, {_versions()}",
     }
     method = (
-        "<p class=quiet>Intervals are 95 %. Rates: Wilson under equal chances and one comparison a "
+        "<p class=quiet>Intervals are 95 %. Rates: Wilson under equal chances and one row a "
         "prompt; else Agresti and Coull's with weights and the linearised variance between "
         "prompts. The order gap and the gain of being shown first: that variance with Student's t. "
         "Other numbers: a bootstrap of prompts, 1,000 draws.</p>"

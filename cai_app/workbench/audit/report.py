@@ -48,6 +48,7 @@ class Core(NamedTuple):
     beside: tuple[BesideFigure, ...]
     confusion: tuple[CellFigure, ...]
     skips: Skips | None
+    waiting: int | None
     versions: tuple[SliceFigure, ...]
 
 
@@ -69,6 +70,8 @@ def computed(store: "Store", asked: AuditOptions, chosen: Chosen, matched: Match
         beside=beside(store, chosen, found),
         confusion=cells(found, sides),
         skips=_skips(store, chosen, found),
+        # Of a part of the pool it would say nothing: a new spot-check draws from the whole.
+        waiting=_waiting(store, chosen, found) if found is matched else None,
         versions=versions(store, chosen, found),
     )
 
@@ -85,7 +88,7 @@ def reported(asked: AuditOptions, chosen: Chosen, core: Core) -> AuditReport:
         human=answered,
         against="reference" if answered[0].kind == "reference" else "human",
         queue=chosen.queue.id if chosen.queue else None,
-        sampling=_sampling(chosen),
+        sampling=_sampling(chosen, found),
         pool=len(found.pool.p),
         n=len(found.row),
         comparisons=len(np.unique(found.row)),
@@ -93,9 +96,11 @@ def reported(asked: AuditOptions, chosen: Chosen, core: Core) -> AuditReport:
         kappa=Kappa(ties_out=values["kappa_out"].value, ties_half=values["kappa_half"].value),
         human_human_pairs=values["human_human"].n,
         corrected=core.corrected,
-        needed=needed(found, core.corrected, values["agreement"], asked.width),
+        needed=needed(
+            found, core.corrected, values["agreement"], asked.width, waiting=core.waiting
+        ),
         skips=core.skips,
-        left_out=found.left_out,
+        left_out={why: len(rows) for why, rows in found.left_out.items() if len(rows)},
         intervals={name: one.ci for name, one in values.items() if one.ci is not None},
         unweighted_ci=values["unweighted"].ci,
         calibration=core.bins,
@@ -117,10 +122,15 @@ _PLAIN = (
 )  # fmt: skip
 
 
-def _sampling(chosen: Chosen) -> str:
+def _sampling(chosen: Chosen, found: Matched) -> str:
     if chosen.kind == "refusal":
         return "as if by chance, each response once"
     if chosen.queue is None:
+        if found.served.any():
+            return (
+                "as if by chance, though people answered some of these in a spot-check; that "
+                "spot-check's own report uses its chances"
+            )
         return "as if by chance: these labels were drawn by nobody"
     return f"{chosen.queue.rule}, with known chances, served in random order"
 
@@ -134,7 +144,6 @@ def _values(found: Matched, seed: int) -> dict[str, Estimate]:
     swapped = _swapped(found, seed)
     turned = [agreement.turned(answers, swapped) for answers in (human, ai)]
     confidence = np.maximum(found.ai, 1 - found.ai)
-    calibrated = agreement.calibration(confidence, score, weights, clusters, low=0.5)
     asked = agreement.orders(
         found.pool.p_a_first,
         found.pool.p_b_first,
@@ -154,7 +163,7 @@ def _values(found: Matched, seed: int) -> dict[str, Estimate]:
         "alpha": everybody,
         "human_alpha": people,
         "human_human": _between_people(found),
-        "ece": calibrated.ece,
+        "ece": agreement.ece(confidence, score, weights, clusters, low=0.5),
         "brier": agreement.brier(found.ai, human, weights, clusters),
         "order_gap": asked.gap,
         "first_gain": asked.first_gain,
@@ -214,7 +223,7 @@ def _between_people(found: Matched) -> Estimate:
 def _bins(found: Matched) -> tuple[BinFigure, ...]:
     confidence = np.maximum(found.ai, 1 - found.ai)
     score = found.score
-    made = agreement.calibration(confidence, score, found.weights, found.clusters, low=0.5, bins=5)
+    made = agreement.reliability(confidence, score, found.weights, found.clusters, low=0.5, bins=5)
     return tuple(
         BinFigure(
             low=one.low,
@@ -225,7 +234,7 @@ def _bins(found: Matched) -> tuple[BinFigure, ...]:
             agreement=one.rate.value,
             ci=one.rate.ci,
         )
-        for one in made.bins
+        for one in made
     )
 
 
@@ -248,3 +257,15 @@ def _skips(store: "Store", chosen: Chosen, found: Matched) -> Skips | None:
     weights = np.array([1 / chance[one] for one in skipped if one in chance])
     score = found.score
     return Skips(**spotcheck.response(score, found.weights, weights)._asdict())
+
+
+def _waiting(store: "Store", chosen: Chosen, found: Matched) -> int | None:
+    """How many drawn rows of a queue nobody has answered or skipped; None without a queue, 0 of a
+    closed one."""
+    if chosen.queue is None:
+        return None
+    if chosen.queue.id in store.queues.closed():
+        return 0
+    done = {row["comparison"] for row in store.queues.answers(chosen.queue.id)}
+    left = store.queues.served(chosen.queue.id).keys() - done
+    return len(left.intersection(found.pool.comparison))
