@@ -180,10 +180,10 @@ def stale(workbench: Workbench, ref: ConstitutionRef) -> str:
     return f"made under {ref.name} {ref.hash[:8]}; since then: {changed}" if changed else ""
 
 
-def offered_models(workbench: Workbench) -> list[str]:
+def offered_models(workbench: Workbench, *, scoring: bool = False) -> list[str]:
     """Specs to offer, the default first, with the adapters that training has made; others can be
-    typed."""
-    return workbench.model_specs() or ["pocket"]
+    typed. Preference models, which write nothing, only with `scoring`."""
+    return workbench.model_specs(scoring=scoring) or ["pocket"]
 
 
 def check_open_to(workbench: Workbench, model: str, constitution: str) -> None:
@@ -194,7 +194,7 @@ def check_open_to(workbench: Workbench, model: str, constitution: str) -> None:
     if role(workbench) == "owner":
         return
     named = constitution.partition("@")[0]
-    models = offered_models(workbench)
+    models = offered_models(workbench, scoring=True)
     if model not in models:
         raise InputError(f"model {model} is not offered on this page; use {', '.join(models)}")
     names = [one.name for one in workbench.constitutions()]

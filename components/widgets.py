@@ -10,6 +10,7 @@ from cai_app.workbench import Workbench
 from components.shared import offered_models, warning
 
 HERE = Path(__file__).parent
+SCORING = "label"  # the form whose model may be a preference model, too: it labels by scores
 
 
 def part(
@@ -82,7 +83,8 @@ def model_and_constitution(
     workbench: Workbench, tab: str
 ) -> tuple[gr.Dropdown, gr.HTML, gr.Dropdown]:
     """Which constitution, the notice that goes with it, and which model; others can be typed."""
-    shipped, models = constitution_choices(workbench), offered_models(workbench)
+    shipped = constitution_choices(workbench)
+    models = offered_models(workbench, scoring=tab == SCORING)
     first = shipped[0][1]
     constitution = gr.Dropdown(
         shipped,

@@ -71,6 +71,9 @@ class ScriptedBackend:
     def score(self, texts: Sequence[str]) -> list[float]:
         return [float(len(text)) for text in texts]
 
+    def dialogue(self, prompt: Prompt, response: str) -> str:
+        return f"{prompt.text} {response.strip()}"
+
     def count_tokens(self, text: str | Prompt) -> int:
         return len((text if isinstance(text, str) else text.text).split())
 

@@ -252,6 +252,21 @@ def test_scoring_without_a_preference_head_names_what_to_do(backend: HuggingFace
         none.score(["text"])
 
 
+def test_a_preference_model_scores_and_neither_writes_nor_judges() -> None:
+    prompt, sampling = tiny.prompt("Hello"), Sampling(max_tokens=2)
+    with tiny.opened("pocket@pm") as backend:
+        for ask in (
+            lambda: backend.generate([prompt], [sampling]),
+            lambda: backend.stream(prompt, sampling),
+            lambda: backend.choice_logprobs([prompt], CHOICES),
+            lambda: backend.token_logprobs([prompt], [" no"]),
+        ):
+            with pytest.raises(InputError, match="pocket@pm is a preference model"):
+                ask()
+        assert len(backend.score(["Hello"])) == 1
+        assert backend.info().state != "failed"
+
+
 def test_an_empty_choice_is_refused(backend: HuggingFaceBackend) -> None:
     with pytest.raises(InputError, match="choice"):
         backend.choice_logprobs([tiny.prompt("x")], ["", " (B)"])

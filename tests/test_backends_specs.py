@@ -1,5 +1,6 @@
 """Spec strings, and what opening says when something is not there."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from cai_app.backends import describe, memory, open_backend, parse_spec, pocket_specs
+from cai_app.backends import describe, folders, memory, open_backend, parse_spec, pocket_specs
 from cai_app.errors import BackendError, InputError
 from cai_app.records import Sampling
 from cai_app.settings import Settings
@@ -58,7 +59,9 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").write_text("")
     assert "no *.safetensors" in refused(f"hf:{tmp_path}")
-    assert "hf download" in refused("hf:nobody/nothing")
+    for id in ("nobody/nothing", "no-such-model"):
+        said = refused(f"hf:{id}")
+        assert "neither a folder here" in said and f"`hf download {id}`" in said
     model = tiny.home().data / "pocket" / "m"
     assert "no adapter_config.json" in refused(f"hf:{model}@{tmp_path}")
     assert "helpful, pm, rl-cai, sl-cai, none" in refused("pocket@foo")
@@ -120,11 +123,41 @@ def test_weights_that_are_damaged_or_a_pointer_are_named(weights: bytes, tmp_pat
         describe(f"hf:{model}", tiny.home())
 
 
+def test_an_id_without_an_owner_is_looked_up_in_the_cache_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = tiny.home().data / "pocket" / "m"
+    asked: list[str] = []
+
+    def cached(name: str, **_: object) -> str:
+        asked.append(name)
+        return str(model)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", cached)
+    assert folders.model_folder("old-name") == model.resolve()
+    assert asked == ["old-name"]
+
+
+def test_weights_that_lie_there_twice_count_once(tmp_path: Path) -> None:
+    model = shutil.copytree(tiny.home().data / "pocket" / "m", tmp_path / "model")
+    shutil.copy(model / "model.safetensors", model / "consolidated.safetensors")
+    needed = memory.needed("pocket@none", tiny.home())
+    assert describe(f"hf:{model}", tiny.home()).parameters == 102_720
+    part = "model-00001-of-00002.safetensors"
+    (model / "model.safetensors").rename(model / part)
+    index = model / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"one": part, "other": part}}))
+    assert describe(f"hf:{model}", tiny.home()).parameters == 102_720
+    assert memory.needed(f"hf:{model}", tiny.home()) == needed
+    index.write_text(json.dumps({"weight_map": {"one": part, "other": "model-00002.safetensors"}}))
+    assert "has no model-00002.safetensors, which" in refused(f"hf:{model}")
+
+
 def test_a_small_base_on_cpu_is_expected_to_be_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     linear = 4 * (102_720 - 448 * 64)
     for gpu, sets in ((True, 0), (False, 1)):
         monkeypatch.setattr(memory, "is_gpu", lambda device, gpu=gpu: gpu)
         bare, adapted = (memory.needed(spec, tiny.home()) for spec in ("pocket@none", "pocket"))
         assert adapted - bare == sets * linear
-    monkeypatch.setattr(memory, "_UNPACK_LIMIT", linear - 1)
+    monkeypatch.setattr(memory, "UNPACK_LIMIT", linear - 1)
     assert memory.needed("pocket", tiny.home()) == memory.needed("pocket@none", tiny.home())

@@ -121,6 +121,7 @@ def test_every_row_carries_the_promised_fields(
     monkeypatch.setattr(page, "measure", lambda settings: (1.0, None))
     monkeypatch.setattr(rows, "measure", lambda: [("200 runs listed", 0.4, 0.3)])
     monkeypatch.setattr(sizes, "rows", lambda settings: [("pocket-m streams", 0.4, 1.0)])
+    monkeypatch.setattr(training, "_watchable", lambda: True)
     took = {training.SFT: 100.0, training.RL: 130.0, training.TRL: 260.0}
     monkeypatch.setattr(
         training,
@@ -174,6 +175,21 @@ def test_one_row_is_measured_alone(
     assert row.row == volume.import_row() and row.holds
     with pytest.raises(InputError, match="no row has 'wings' in its name; rows: page answers;"):
         list(bench.run(settings, backend=spec, only="wings"))
+
+
+@pytest.mark.parametrize(("gpu", "status"), [(True, "/proc/self/status"), (False, "/nowhere")])
+def test_the_peak_of_a_training_is_unscored_where_it_cannot_be_watched(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, gpu: bool, status: str
+) -> None:
+    def never(*args: object) -> None:
+        raise AssertionError("measures the memory of something else")
+
+    monkeypatch.setattr(training, "measure", never)
+    monkeypatch.setattr(training, "STATUS", Path(status))
+    monkeypatch.setattr(training.memory, "is_gpu", lambda device: gpu)
+    found = [bench.Row(**row) for row in training.rows(settings)]
+    assert [row.row for row in found] == list(training.names())
+    assert [row.ours_s for row in found] == [row.holds for row in found] == [None, None]
 
 
 def test_every_shipped_size_has_a_row_for_streaming_and_one_for_learning(

@@ -13,6 +13,7 @@ from conftest import ScriptedBackend
 
 from cai_app.commands import main
 from cai_app.errors import BackendError
+from cai_app.records import ModelInfo
 from cai_app.settings import Settings
 from cai_app.workbench import models
 
@@ -153,9 +154,18 @@ def test_help_exits_0(run: Any, argv: list[str]) -> None:
 
 def test_models_lists_without_loading(run: Any) -> None:
     fields = ["spec", "parameters", "device", "quantization", "state", "adapters"]
-    fields.append("adapter")
+    fields += ["adapter", "note"]
     for row in run("models", "--json").json:
         assert list(row) == fields
+
+
+def test_a_damaged_model_is_listed_with_what_is_wrong(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = ModelInfo(spec="pocket-s", state="failed", note="model.safetensors is damaged")
+    monkeypatch.setattr("cai_app.workbench.Workbench.models", lambda _: [damaged])
+    assert run("models").out.split() == f"pocket-s failed: {damaged.note}".split()
+    assert run("models", "--json").json[0]["note"] == damaged.note
 
 
 def test_constitutions_are_listed_and_shown(run: Any) -> None:

@@ -200,6 +200,25 @@ def test_files_edited_while_the_app_is_up_are_read_again(
     assert "# " not in prompts.critique(TALK, "Yes.", RULE).text
 
 
+def test_few_shots_edited_during_a_run_stay_what_its_hash_stands_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("templates", "fewshots"):
+        shutil.copytree(ROOT / "data" / name, tmp_path / "data" / name)
+    settings = Settings(home=tmp_path / "home", data=tmp_path / "data")
+    path = tmp_path / "data" / "fewshots" / "judge.yaml"
+    with monkeypatch.context() as patched:
+        patched.setattr(templates, "ROOT", tmp_path)
+        hash = prompts.template_hash()
+        before = prompts.few_shots("judge", 5, settings)
+        edited = path.read_text(encoding="utf-8").replace("wool coat", "tin hat")
+        path.write_text(edited, encoding="utf-8")
+        assert prompts.few_shots("judge", 5, settings) == before
+        assert prompts.template_hash() != hash
+        assert "tin hat" in prompts.few_shots("judge", 5, settings).text
+    prompts.template_hash()  # what is shipped again
+
+
 def _hash_of(root: Path) -> str:
     digest = hashlib.sha256()
     for folder in ("templates", "fewshots"):

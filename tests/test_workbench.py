@@ -75,6 +75,24 @@ def test_an_adapter_that_a_training_made_meanwhile_is_offered(settings: Settings
     workbench.close()
 
 
+def test_sizes_with_adapters_of_the_same_names_are_offered_without_them_too() -> None:
+    small, large = (
+        ModelInfo(spec=spec, parameters=size, adapters=("helpful",), adapter="helpful")
+        for spec, size in (("pocket-s", 1), ("pocket-l", 2))
+    )
+    usual = small.model_copy(update={"spec": "pocket"})
+    assert specs_of([usual, small, large]) == [
+        "pocket", "pocket@none", "pocket-s", "pocket-l", "pocket-l@none"
+    ]  # fmt: skip
+
+
+def test_preference_models_are_offered_only_where_they_may_score(settings: Settings) -> None:
+    workbench = Workbench(settings)
+    writing, scoring = workbench.model_specs(), workbench.model_specs(scoring=True)
+    assert "pocket@sl-cai" in writing and "pocket@pm" not in writing
+    assert set(scoring) - set(writing) == {"pocket@pm"}
+
+
 def test_a_damaged_shipped_size_says_so_and_leaves_the_others(
     settings: Settings, tmp_path: Path
 ) -> None:

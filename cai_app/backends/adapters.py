@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 
-from cai_app.backends import lora
+from cai_app.backends import lora, memory
 from cai_app.backends.folders import fingerprint
 from cai_app.errors import BackendError
 
@@ -28,7 +28,7 @@ class Each(NamedTuple):
         return Each(tuple(self.keys[n] for n in kept))
 
 
-UNPACK_LIMIT = 512 * 2**20  # bytes of float32 weights that a base on CPU may unpack to
+UNPACK_LIMIT = memory.UNPACK_LIMIT
 KEPT = 4  # adapters that stay loaded while nobody uses them; each may take twice UNPACK_LIMIT
 
 

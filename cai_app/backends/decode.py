@@ -7,7 +7,7 @@ import torch
 
 from cai_app.backends.adapters import Each, Key
 from cai_app.backends.cache import Buffers, Node
-from cai_app.backends.engine import Engine, Group
+from cai_app.backends.engine import Engine
 from cai_app.backends.sampling import Row, draw_tokens
 from cai_app.records import Completion, Prompt, Sampling
 
@@ -71,12 +71,9 @@ def write(
         extra = max(sampling[index].max_tokens for index in group.members)
         for batch in engine.batches(group, extra):
             members = [rows[group.members[n]] for n in batch]
-            yield from run_batch(engine, key, path, _part(group, batch), members)
+            rests = [group.rests[n] for n in batch]
+            yield from run_batch(engine, key, path, rests, members)
     return rows
-
-
-def _part(group: Group, batch: Sequence[int]) -> list[tuple[int, ...]]:
-    return [group.rests[n] for n in batch]
 
 
 def run_batch(

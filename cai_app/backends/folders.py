@@ -39,7 +39,8 @@ def _adapter_hash(files: tuple[tuple[Path, int, int], ...]) -> str:
 def model_folder(target: str) -> Path:
     """The folder of `hf:<path-or-id>`: a path, or a model in the local Hugging Face cache."""
     path = Path(target).expanduser()
-    if not path.exists() and target.count("/") == 1 and not target.startswith((".", "~", "/")):
+    # An id is `owner/name`, of the oldest models only `name`.
+    if not path.exists() and target.count("/") <= 1 and not target.startswith((".", "~", "/")):
         path = _cached(target)
     return check_model(path)
 
@@ -62,15 +63,40 @@ def check_model(path: Path) -> Path:
         raise InputError(f"There is no model folder {str(path)!r}; check the path.")
     if not (path / "config.json").is_file():
         raise InputError(f"Folder {str(path)!r} has no config.json, so it holds no model.")
-    if not any(path.glob("*.safetensors")):
+    files = weight_files(path)
+    if not files:
         raise InputError(
             f"Model folder {str(path)!r} has no *.safetensors weights; convert them with "
             "`model.save_pretrained(...)` (pickled weights are never loaded)."
         )
-    for weights in path.glob("*.safetensors"):
+    for weights in files:
         with weights.open("rb") as file:
             _header_length(weights, file)
     return path.resolve()
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that a model is loaded from: model.safetensors, else those that its index names,
+    else all *.safetensors. Some folders hold the weights once more, laid out for another program.
+
+    Raises InputError naming a file of the index that is not there.
+    """
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if whole.is_file():
+        return [whole]
+    if not index.is_file():
+        return sorted(folder.glob("*.safetensors"))
+    named = read_json(index).get("weight_map")
+    if not isinstance(named, dict):
+        raise BackendError(f"{index} has no weight_map; restore the file.")
+    files = [folder / name for name in sorted({str(name) for name in named.values()})]
+    for path in files:
+        if not path.is_file():
+            raise InputError(
+                f"Model folder {str(folder)!r} has no {path.name}, which {index.name} names; "
+                "fetch the model again."
+            )
+    return files
 
 
 def adapter_folder(path: Path) -> Path:
@@ -100,6 +126,14 @@ def scores_texts(adapter: Path) -> bool:
     return read_json(adapter / "adapter_config.json").get("task_type") == "SEQ_CLS"
 
 
+def writes_nothing(spec: str) -> InputError:
+    """What is said where a spec whose adapter `scores_texts` is asked to write or to judge."""
+    return InputError(
+        f"{spec} is a preference model: it scores responses and writes none; choose another "
+        "adapter."
+    )
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file."""
     try:
@@ -114,7 +148,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def count_parameters(folder: Path) -> int:
     """Parameters of a model, from the headers of its safetensors files (8-byte length, JSON)."""
     total = 0
-    for path in folder.glob("*.safetensors"):
+    for path in weight_files(folder):
         with path.open("rb") as file:
             text = file.read(_header_length(path, file))
         try:

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cai_app.backends import memory
+from cai_app.backends import folders, memory
 from cai_app.backends.live import LiveStream
 from cai_app.backends.loop import Work
 from cai_app.backends.shared import Base
@@ -54,6 +54,7 @@ class HuggingFaceBackend:
         self.spec = spec
         self._adapter = adapter
         self._adapters = adapters
+        self._scores = adapter is not None and folders.scores_texts(adapter)
         self._closed = False
         words = folder / "vocabulary.txt"
         self._words = set(words.read_text(encoding="utf-8").split()) if words.is_file() else None
@@ -87,6 +88,7 @@ class HuggingFaceBackend:
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sequence[Sampling]) -> list[Completion]:
         """One completion a prompt; row i draws from its own generator."""
+        self._check_writes()
         if len(prompts) != len(sampling):
             raise InputError(f"{len(prompts)} prompts but {len(sampling)} samplings; give as many.")
         return list(self._ask("decode", "generate", prompts, sampling)) if prompts else []
@@ -113,6 +115,7 @@ class HuggingFaceBackend:
 
     def stream(self, prompt: Prompt, sampling: Sampling) -> LiveStream:
         """One completion, piece by piece."""
+        self._check_writes()
         live = LiveStream()
         live.job = self._base.loop.submit(
             self._streaming(live, prompt, sampling), live=True, ended=live.end
@@ -123,6 +126,7 @@ class HuggingFaceBackend:
         self, prompts: Sequence[Prompt], choices: Sequence[str]
     ) -> list[tuple[float, ...]]:
         """Log-probability (nats) of each whole choice after each prompt."""
+        self._check_writes()
         if not choices or not all(choices):
             raise InputError("A choice is empty; give the texts to choose between.")
         return self._ask("scoring", "choice_logprobs", prompts, choices) if prompts else []
@@ -131,6 +135,7 @@ class HuggingFaceBackend:
         self, prompts: Sequence[Prompt], continuations: Sequence[str], top_k: int = 0
     ) -> list[list[TokenScore]]:
         """Per-token log-probabilities of continuation i after prompt i."""
+        self._check_writes()
         if len(prompts) != len(continuations):
             raise InputError(
                 f"{len(prompts)} prompts but {len(continuations)} continuations; give as many."
@@ -176,6 +181,11 @@ class HuggingFaceBackend:
         if not self._closed:
             self._closed = True
             self._base.release()
+
+    def _check_writes(self) -> None:
+        """Raises InputError where the adapter only scores: its language model is a by-product."""
+        if self._scores:
+            raise folders.writes_nothing(self.spec)
 
     def _ask(self, module: str, verb: str, *args: Any) -> Any:
         """Run a batch verb on the model's thread and wait for its result."""

@@ -11,7 +11,7 @@ from cai_app.settings import Settings
 OVERHEAD = 700 * 2**20
 NF4_BYTES = 0.56  # a parameter, block constants included
 WINDOW = 2048
-_UNPACK_LIMIT = 512 * 2**20  # as in adapters, which asks for torch
+UNPACK_LIMIT = 512 * 2**20  # bytes of float32 weights that a base on CPU may unpack to
 _RAN_OUT = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
 
 
@@ -43,7 +43,7 @@ def needed(spec: str, settings: Settings, *, rows: int = 1) -> int:
     linear = parameters - embeddings
     adapter = parsed.adapter or (folders.DEFAULT_ADAPTER if parsed.kind == "pocket" else "none")
     sets = 1 if adapter == "none" else 2
-    unpacked = 4 * linear if not is_gpu(0) and 4 * linear <= _UNPACK_LIMIT else 0
+    unpacked = 4 * linear if not is_gpu(0) and 4 * linear <= UNPACK_LIMIT else 0
     return int(OVERHEAD + linear * NF4_BYTES + sets * unpacked + embeddings * 4 + cache_bytes)
 
 

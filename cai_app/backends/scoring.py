@@ -96,15 +96,12 @@ def token_logprobs(
         path = yield from engine.prefix(key, group.path)
         for batch in engine.batches(group, 0, most_tokens=engine.read_tokens):
             wanted = [tails[group.members[n]] for n in batch]
-            scores = _token_batch(engine, key, path, _part(group, batch), wanted, top_k)
+            rests = [group.rests[n] for n in batch]
+            scores = _token_batch(engine, key, path, rests, wanted, top_k)
             for n, row in zip(batch, scores, strict=True):
                 results[group.members[n]] = row
             yield
     return results
-
-
-def _part(group: Group, batch: Sequence[int]) -> list[Chunk]:
-    return [group.rests[n] for n in batch]
 
 
 def _token_batch(

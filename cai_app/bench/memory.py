@@ -4,7 +4,7 @@ import resource
 import sys
 from pathlib import Path
 
-_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class Peak:
@@ -29,8 +29,8 @@ class Peak:
             import torch
 
             return float(torch.cuda.max_memory_allocated() / 2**20)
-        if _STATUS.exists():
-            for line in _STATUS.read_text().splitlines():
+        if STATUS.exists():
+            for line in STATUS.read_text().splitlines():
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) / 2**10
         unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB elsewhere

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cai_app import files
-from cai_app.backends import folders
-from cai_app.bench.memory import peak_of
+from cai_app.backends import folders, memory
+from cai_app.bench.memory import STATUS, peak_of
 from cai_app.bench.plain import make_preference
 from cai_app.errors import BackendError
 from cai_app.settings import Settings
@@ -68,11 +68,11 @@ def measure(
                        f"samples={SAMPLES}", f"answer_tokens={tokens}", "fixed=2")  # fmt: skip
         # Random weights end no answer; a run would pause for it.
         files.replace(rl / "alarms.json", json.dumps(["truncated", "spread", "kl", "length"]))
-        adapters = (str(home / "adapters" / name) for name in ("start", "pm"))
+        pm = str(home / "adapters" / "pm")
         commands = {
             SFT: ["cai_app.work.sft", str(sft)],
             RL: ["cai_app.work.rl", str(rl)],
-            TRL: ["cai_app.bench.trl_rl", str(base), *adapters, str(asked), str(tokens)],
+            TRL: ["cai_app.bench.trl_rl", str(base), pm, str(asked), str(tokens)],
         }
         for part in parts:
             yield part, _taken(settings, part, commands[part])
@@ -156,6 +156,12 @@ def _taken(settings: Settings, part: str, command: Sequence[str]) -> Taken:
     return Taken(most - _peak_in(bare.stdout), time.perf_counter() - begun)
 
 
+def _watchable() -> bool:
+    """Whether what a process holds is what its training takes: on a GPU that is the device's
+    memory, which only the process itself can tell."""
+    return STATUS.exists() and not memory.is_gpu(0)
+
+
 def _peak_in(status: str) -> float:
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 2**10
@@ -163,7 +169,12 @@ def _peak_in(status: str) -> float:
 
 def rows(settings: Settings) -> Iterator[dict[str, Any]]:
     """A row as soon as both of its sides are measured. The ratio is theirs to ours, so that rl at
-    1.25 times sft is 0.8."""
+    1.25 times sft is 0.8. Where a process cannot be watched from outside, nothing is measured."""
+    targets = dict(zip(names(), (1 / MOST, 1.0), strict=True))
+    if not _watchable():
+        for name, target in targets.items():
+            yield {"row": name, "ours_s": None, "target": target}
+        return
     taken: dict[str, Taken] = {}
     for part, one in measure(settings):
         taken[part] = one
@@ -176,5 +187,5 @@ def rows(settings: Settings) -> Iterator[dict[str, Any]]:
                 "peak_mb": taken[RL].mb,
                 "theirs_mb": taken[other].mb,
                 "ratio": taken[other].mb / taken[RL].mb,
-                "target": 1 / MOST if part == RL else 1.0,
+                "target": targets[name],
             }

@@ -1,5 +1,5 @@
 """RL as TRL's documentation has it: RLOOTrainer on a 4-bit policy with LoRA, and a reward model of
-its own in 4-bit beside it. One step, for its memory: `BASE START PM PROMPTS TOKENS`.
+its own in 4-bit beside it. One step, for its memory: `BASE PM PROMPTS TOKENS`.
 """
 
 import json
@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
     from trl import RLOOConfig, RLOOTrainer
 
-    base, _, pm, prompts, tokens = argv
+    base, pm, prompts, tokens = argv
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     nf4 = BitsAndBytesConfig(

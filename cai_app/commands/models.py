@@ -9,7 +9,7 @@ from cai_app.commands.output import only_json, parsed
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 
-FIELDS = ("spec", "parameters", "device", "quantization", "state", "adapters", "adapter")
+FIELDS = ("spec", "parameters", "device", "quantization", "state", "adapters", "adapter", "note")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ def main(argv: list[str], settings: Settings) -> int:
         if not found:
             print("no models in data/pocket; rebuild them with: python -m cai_app pocket train")
         for info in found:
+            if info.state == "failed":
+                print(f"{info.spec:10} failed: {info.note}")
+                continue
             size = f"{info.parameters / 1e6:.1f}M" if info.parameters else "size unknown"
             adapters = ", ".join(info.adapters) or "no adapters"
             print(f"{info.spec:10} {size:>12}  {info.quantization or '-':5} {adapters}")

@@ -6,6 +6,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from cai_app import strict_yaml
 from cai_app.errors import InputError
+from cai_app.prompts.templates import few_shot_text
 from cai_app.records import Record, Side
 from cai_app.settings import Settings
 
@@ -70,7 +71,7 @@ def read(kind: Kind, n: int, settings: Settings) -> list[ChainShot] | list[Judge
     if n == 0:
         return []
     path = settings.data / "fewshots" / _FILES[kind]
-    text = strict_yaml.read_text(path, what="few-shots")
+    text = few_shot_text(path)
     shots: list[ChainShot] | list[JudgeShot]
     if kind == "judge":
         shots = [shot.sided() for shot in _parse(text, path.name, TypeAdapter(list[_SidedShot]))]

@@ -18,7 +18,7 @@ class _Preamble(Record):
     name: str
     title: str
     header: str
-    separator: str
+    separator: str = ""  # of older files; what separates is templates/preamble_separator.txt
     dialogues: list[list[_Exchange]]
 
 

@@ -1,7 +1,8 @@
 """The templates in data/templates: loaded, their placeholders checked, and hashed.
 
-They are read again where `template_hash` finds them changed, and nowhere else: what is rendered is
-what the hash that was asked last stands for, also in a run during which somebody edits them.
+They and the few-shots are read again where `template_hash` finds them changed, and nowhere else:
+what is rendered is what the hash that was asked last stands for, also in a run during which
+somebody edits them.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from string import Template
 
+from cai_app import strict_yaml
 from cai_app.errors import InputError
 from cai_app.settings import ROOT
 
@@ -58,6 +60,12 @@ def all_templates() -> dict[str, Template]:
     return load_templates(ROOT / "data" / "templates")
 
 
+@cache
+def few_shot_text(path: Path) -> str:
+    """A file of few-shots, as it was when the hash was asked last. InputError as `read_text`."""
+    return strict_yaml.read_text(path, what="few-shots")
+
+
 def render(name: str, **values: str) -> str:
     """A shipped template, filled."""
     return all_templates()[name].substitute(values)
@@ -76,7 +84,10 @@ def template_hash() -> str:
 @lru_cache(maxsize=1)
 def _hash(stamps: tuple[tuple[Path, int, int], ...]) -> str:
     all_templates.cache_clear()
+    few_shot_text.cache_clear()
     digest = hashlib.sha256()
     for path, _, _ in stamps:
+        if path.parent.name == "fewshots":
+            few_shot_text(path)  # kept now: what is edited from here on waits for the next hash
         digest.update(f"{path.parent.name}/{path.name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

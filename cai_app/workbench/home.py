@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cai_app import constitution as constitutions
@@ -93,9 +94,19 @@ class Home:
         """The default first, then what else is here or was opened; waits for no weights."""
         return self._models.infos()
 
-    def model_specs(self) -> list[str]:
-        """Every model with each adapter that fits it, as specs, the default first."""
-        return specs_of(self.models())
+    def model_specs(self, *, scoring: bool = False) -> list[str]:
+        """Every model with each adapter that fits it, as specs, the default first; preference
+        models, which write nothing, only where they may be asked to score."""
+        found = specs_of(self.models())
+        return found if scoring else [spec for spec in found if self._models.writes(spec)]
+
+    def chosen_model(self, spec: str, models: Sequence[ModelInfo]) -> ModelInfo:
+        """What is known of a spec that somebody chose, with what `models` has just said: of what is
+        offered all, of anything else that was typed only its name. Opens nothing."""
+        known = next((one for one in models if one.spec == spec), None)
+        if known is None and spec in specs_of(models):
+            return self._models.described(spec)
+        return known or ModelInfo(spec=spec)
 
     def constitution(self, spec: str) -> Constitution:
         """One constitution by `NAME`, `NAME@HASH` or path, as its file stands now."""

@@ -13,7 +13,6 @@ from cai_app.backends.base import Backend
 from cai_app.critique.flags import flags_of
 from cai_app.errors import BackendError, CaiError, InputError
 from cai_app.prompts import STOP, draft
-from cai_app.prompts.dialogue import said
 from cai_app.records import Record, Sampling
 from cai_app.settings import Settings
 from cai_app.workbench.board import Line
@@ -226,9 +225,10 @@ def _scored(
         try:
             path = locate(f"{base}@{name}", settings).adapter
             assert path is not None, f"{name} names an adapter"
-            head = draft(asked.prompt).text
-            whole = [head + said(text) for text in texts]
-            found = open_backend(f"{base}@{name}").score(whole)
+            scorer: Any = open_backend(f"{base}@{name}")
+            # In the model's own form, as it was trained and as it labels.
+            whole = [scorer.dialogue(draft(asked.prompt), text) for text in texts]
+            found = scorer.score(whole)
         except InputError:
             continue
         except BackendError as error:

@@ -4,7 +4,14 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from cai_app.backends import adapters_of, describe, locate, open_backend, pocket_specs
+from cai_app.backends import (
+    adapters_of,
+    describe,
+    is_preference_model,
+    locate,
+    open_backend,
+    pocket_specs,
+)
 from cai_app.backends.base import Backend
 from cai_app.errors import CaiError, InputError
 from cai_app.records import ModelInfo
@@ -50,7 +57,7 @@ class Models:
 
     def infos(self) -> list[ModelInfo]:
         """Shipped models, the default first, then others that were opened or refused."""
-        found = {spec: self._described(spec) for spec in pocket_specs(self._settings)}
+        found = {spec: self.described(spec) for spec in pocket_specs(self._settings)}
         with self._lock:
             opened, refused = dict(self._opened), dict(self._refused)
         found |= {spec: self._now(spec, backend) for spec, backend in opened.items()}
@@ -68,12 +75,21 @@ class Models:
             return info  # remote, or gone: what it says of itself
         return info.model_copy(update={"adapters": adapters})
 
-    def _described(self, spec: str) -> ModelInfo:
-        """What can be said of a shipped model; a broken one must not take the page with it."""
+    def writes(self, spec: str) -> bool:
+        """Whether a model can be asked to write; one that cannot be read says what is wrong when it
+        is opened."""
+        try:
+            return not is_preference_model(spec, self._settings)
+        except (CaiError, OSError, ValueError, KeyError):
+            return True
+
+    def described(self, spec: str) -> ModelInfo:
+        """What can be said of a model that is here, without opening it; a broken one must not take
+        the page with it."""
         try:
             return describe(spec, self._settings)
         except (CaiError, OSError, ValueError, KeyError) as error:
-            log.warning("model %s: %s", spec, error)
+            log.info("model %s: %s", spec, error)  # asked again and again; its note says so
             damaged = "" if isinstance(error, CaiError) else "its files are damaged: "
             return ModelInfo(spec=spec, state="failed", note=f"{damaged}{error}")
 
@@ -88,14 +104,15 @@ class Models:
 def specs_of(infos: Sequence[ModelInfo]) -> list[str]:
     """Specs of models, each followed by the same with every other adapter that fits it."""
     found: dict[str, None] = {}
-    seen: set[tuple[str, ...]] = set()
+    seen: set[tuple[int | None, tuple[str, ...]]] = set()
     for info in infos:
         found.setdefault(info.spec)
         base, at, _ = info.spec.partition("@")
-        # `pocket` and the size that it means are one base: its adapters are offered once.
-        if at or info.adapters in seen or not info.adapters:
+        # `pocket` and the size that it means are one base: its adapters are offered once. Another
+        # size may have adapters of the same names.
+        if at or (info.parameters, info.adapters) in seen or not info.adapters:
             continue
-        seen.add(info.adapters)
+        seen.add((info.parameters, info.adapters))
         others = [name for name in ("none", *info.adapters) if name != (info.adapter or "none")]
         found |= dict.fromkeys(f"{base}@{name}" for name in others)
     return list(found)

@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.components import Component
 
 from cai_app.errors import CaiError
-from cai_app.records import ModelInfo, RunInfo
+from cai_app.records import RunInfo
 from cai_app.workbench import Workbench
 from components.shared import guard
 from components.widgets import part
@@ -40,7 +40,7 @@ def connect(
 def status(workbench: Workbench, model: str, constitution: str, shown: Any) -> Any:
     """What the header says of a model and a constitution; nothing where it already says so."""
     models = workbench.models()
-    chosen = next((one for one in models if one.spec == model), None) or ModelInfo(spec=model)
+    chosen = workbench.chosen_model(model, models)
     value = {
         "model": chosen.model_dump(mode="json"),
         "models": [one.model_dump(mode="json") for one in models],

@@ -67,6 +67,8 @@ start((value) => {
   const parts = [model.spec.split('@')[0], model.parameters && small(model.parameters), model.quantization && label(model.quantization), model.device && label(model.device)];
   if (model.state !== 'ready') parts.push(WORDS[model.state]);
   setText(modelText, parts.filter(Boolean).join(' · '));
+  // Of a typed model that was not opened yet, nothing is known but its name.
+  setShown(adapterChip, model.state !== 'available' || Boolean(model.parameters));
   setText(adapterChip, `adapter: ${model.adapter ?? 'none'}`);
   setShown(teachingChip, value.teaching);
   setShown(noteChip, Boolean(model.note));
