@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import made_runs
 import pytest
 import toy
+from test_store_ingest import RUN, finished, pair
 
 from cai_app import files
 from cai_app.commands import main
 from cai_app.commands.following import follow
 from cai_app.records import RunInfo
 from cai_app.settings import Settings
+from cai_app.store import Store
 from cai_app.workbench import Workbench
 
 FIELDS = {"run", "kind", "state", "error", "outputs", "metrics"}
@@ -48,6 +51,42 @@ def test_generate_follows_its_run_and_prints_it(call: Any) -> None:
     assert "3 of 3 prompts" in out
     code, out, _ = call("runs", "delete", found["run"], "--json")
     assert code == 0 and not Path(found["path"]).exists()
+
+
+def test_rows_of_a_finished_run_are_taken_in_before_it_is_deleted(
+    call: Any, tmp_path: Path
+) -> None:
+    folder = finished(tmp_path / "home", pair(1))
+    code, out, _ = call("runs", "delete", RUN, "--json")
+    assert (code, json.loads(out)["run"]) == (0, RUN) and not folder.exists()
+    _, out, _ = call("sql", "SELECT count(*) AS n FROM comparisons", "--json")
+    assert json.loads(out) == [{"n": 1}]
+
+
+def test_a_finished_run_whose_rows_cannot_be_had_is_not_deleted(
+    call: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cai_app.workbench.home._PATIENCE", 0.1)
+    folder = finished(settings.home, pair(1))
+    store = Store(settings.home)
+    code, out, err = call("runs", "delete", RUN, "--json")
+    store.close()
+    assert (code, out) == (1, "") and "in use by process" in err and folder.exists()
+    (folder / "outputs.jsonl").unlink()
+    (folder / "outputs.jsonl").mkdir()
+    code, out, err = call("runs", "delete", RUN, "--json")
+    assert (code, out) == (1, "") and f"its folder is {folder}" in err and folder.exists()
+
+
+def test_a_training_is_deleted_whoever_has_the_store(
+    call: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cai_app.workbench.home._PATIENCE", 0.1)
+    path = made_runs.made(settings, "sft", adapter=True)
+    store = Store(settings.home)
+    code, _, _ = call("runs", "delete", path.name, "--json")
+    store.close()
+    assert code == 0 and not path.exists()
 
 
 def test_a_failed_run_is_printed_with_its_error_and_exits_with_one(call: Any) -> None:

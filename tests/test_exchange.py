@@ -201,6 +201,36 @@ def test_another_vote_under_the_same_id_is_counted_apart(store: Store, tmp_path:
     assert data.import_file(store, "hh-rlhf", path, other).conflicts == 0
 
 
+def test_the_advice_on_another_vote_can_be_followed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*argv: str) -> str:
+        assert commands.main(["--home", str(tmp_path / "home"), "import", *argv]) == 0
+        return capsys.readouterr().out
+
+    turned = '{"chosen": %s, "rejected": "\\n\\nHuman: Can I? (0)\\n\\nAssistant: No."}\n'
+    told = said("hh-rlhf", str(hh(tmp_path / "a", 1, turned % (OTHER % 0))))
+    assert "another --rater" in told and "`time`" not in told, "the format has no columns"
+    table = tmp_path / "x.csv"
+    table.write_text("prompt,a,b,value\np,x,y,1\np,x,y,0\n")
+    assert "a column `time`" in said("csv", str(table))
+    table.write_text("prompt,a,b,value,time\np,x,y,1,2026-01-01\np,x,y,0,2026-01-02\n")
+    assert "another value" not in said("csv", str(table))
+
+
+def test_a_source_that_is_asked_for_wins_over_a_column(call: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("prompt,a,b,source\np,x,y,theirs\n")
+
+    def source(*options: str) -> str:
+        found = call("import", "csv", str(tmp_path / "x.csv"), "--preview", *options)[1]
+        return str(found["rows"][0]["records"][0]["source"])
+
+    assert source() == "theirs"
+    assert source("--source", "mine") == "mine"
+    assert source("--source", "mine", "--columns", "source=source") == "theirs"
+    assert source("--columns", "source=") == "csv"
+
+
 def test_a_full_disk_while_rows_are_kept_aside_takes_nothing_in(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -256,6 +256,18 @@ def test_columns_of_another_name_are_mapped(tmp_path: Path) -> None:
     assert formats.columns("csv", tmp_path / "file.csv") == ("ask", "one", "two", "winner")
 
 
+def test_a_column_that_is_another_field_is_not_read_under_its_own_name_too(tmp_path: Path) -> None:
+    (tmp_path / "file.csv").write_text("prompt,a,b,seed,source\nCan I?,Yes,No,Which?,theirs\n")
+    columns = {"chosen": "a", "rejected": "b", "question": "seed", "source": ""}
+    options = ReadOptions(source="s", columns=columns, rater=HUMAN)
+    (row,) = read("csv", tmp_path / "file.csv", options)
+    pair, label = row.records
+    assert isinstance(pair, Comparison) and isinstance(label, Label)
+    better = pair.a if label.value == 1 else pair.b
+    assert (better.text, label.question, label.seed) == ("Yes", "Which?", None)
+    assert pair.source == "s", "a column mapped to nothing is not read"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -404,6 +416,14 @@ def test_a_column_of_times_is_read_from_parquet(tmp_path: Path) -> None:
     row = {"prompt": "p", "a": "x", "b": "y", "value": 1.0, "time": when}
     parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "x.parquet")
     found = good(read("parquet", tmp_path / "x.parquet")).values()
+    assert [one.time for one in found if isinstance(one, Label)] == [when]
+
+
+@pytest.mark.parametrize("said", ["2026-01-02", "2026-01-02T00:00:00", "2026-01-02 01:00:00+01:00"])
+def test_a_time_that_names_no_zone_is_in_utc(said: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(f"prompt,a,b,value,time\np,x,y,1,{said}\n")
+    found = good(read("csv", tmp_path / "x.csv")).values()
+    when = datetime(2026, 1, 2, tzinfo=UTC)
     assert [one.time for one in found if isinstance(one, Label)] == [when]
 
 

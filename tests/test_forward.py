@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_store_ingest import RUN, finished, pair
 
 from cai_app import commands
 from cai_app.commands.serving import serve_commands
@@ -83,6 +84,16 @@ def test_answers_are_the_same_with_the_app_up_and_down(
         assert run(*argv) == down
     finally:
         running.close()
+
+
+def test_a_finished_run_is_deleted_once_the_app_has_its_rows(
+    app: App, run: Any, tmp_path: Path
+) -> None:
+    assert app.workbench.store.comparisons.count() == 0
+    folder = finished(tmp_path, pair(1))
+    code, out, _ = run("runs", "delete", RUN, "--json")
+    assert (code, json.loads(out)["run"]) == (0, RUN) and not folder.exists()
+    assert app.workbench.store.comparisons.count() == 1
 
 
 def test_what_is_printed_reaches_its_own_caller_only(app: App, tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ import toy
 
 from cai_app import files
 from cai_app.errors import InputError
-from cai_app.jobs import config, control, find, read
-from cai_app.records import Comparison, GenerateOptions, RunInfo, Transcript
+from cai_app.jobs import config, control, find, queue, read
+from cai_app.records import Comparison, Completion, GenerateOptions, RunInfo, Transcript
 from cai_app.settings import Settings
 from cai_app.work import batches, checkpoints, generate, program, progress
 from cai_app.work.progress import Run, Stopped
 from cai_app.workbench import generation
+from cai_app.workbench.runs import Runs
 
 
 class Killed(BaseException):
@@ -49,6 +50,13 @@ def work(path: Path) -> RunInfo:
     return read(path)
 
 
+def test_a_preference_model_is_refused_before_its_run_starts(settings: Settings) -> None:
+    with pytest.raises(InputError, match="pocket@pm is a preference model"):
+        generation.prepare(
+            GenerateOptions(backend="pocket@pm"), prompts="red-team", settings=settings
+        )
+
+
 def test_pairs_are_two_responses_and_their_comparison(
     settings: Settings, backend: toy.ToyBackend
 ) -> None:
@@ -61,6 +69,20 @@ def test_pairs_are_two_responses_and_their_comparison(
     assert not pair.swapped
     assert info.metrics["comparisons"] == 3
     assert info.outputs == (str(Path(info.path) / "outputs.jsonl"),)
+
+
+def test_a_response_says_whether_it_was_cut_off(
+    settings: Settings, backend: toy.ToyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(prompt: str, seed: int) -> Completion:
+        return Completion(
+            text=" the key", tokens=2, finish="length" if "0 apples" in prompt else "stop"
+        )
+
+    monkeypatch.setattr(toy, "write", write)
+    info = work(new(settings, count=2))
+    ends = [row["finish"] for row in toy.rows(Path(info.path))]
+    assert ends == ["length", "length", "stop", "stop"]
 
 
 def test_chains_are_whole_transcripts_with_the_constitution_named(
@@ -212,6 +234,16 @@ def test_a_rate_is_of_this_life_alone(settings: Settings, monkeypatch: pytest.Mo
             run.report(done, 40)
             rates.append(run.status.rate)
     assert rates[:2] == [None, None] and all(rate and rate > 0 for rate in rates[2:])
+
+
+def test_a_run_that_was_resumed_tells_no_pace(settings: Settings, backend: toy.ToyBackend) -> None:
+    path, runs = new(settings, count=3), Runs(settings)
+    work(path)
+    options = GenerateOptions(**config(path).options)
+    assert runs.pace(options)
+    status = queue.read_status(path)
+    queue.write_status(path, status, queued=status.created + 1)
+    assert runs.pace(options) is None
 
 
 def test_a_full_disk_is_a_failure_in_one_sentence_and_resumes(

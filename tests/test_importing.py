@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -15,7 +16,9 @@ import tyro
 from conftest import ScriptedBackend
 from test_exchange import hh
 
+import app
 from cai_app import formats
+from cai_app.commands import exchange
 from cai_app.commands.exchange import Export, Import
 from cai_app.commands.label import Label
 from cai_app.errors import BackendError, InputError
@@ -27,7 +30,7 @@ from cai_app.workbench.importing import Imports
 from components.data import exporting, importing, labelling
 
 EMPTY: dict[str, Any] = {}
-FORM = ("pairs", "pocket", "harmless", "drawn", False, "both", "", 0, 5, 32)
+FORM = ("pairs", "pocket", "harmless", "drawn", False, "both", "", 0, 5, 32, 160)
 
 
 @pytest.fixture
@@ -110,6 +113,9 @@ def test_columns_are_mapped_and_the_command_does_the_same(bench: Workbench, tmp_
     assert {name: ended["result"][name] for name in ("read", "added", "rejected")} == {
         "read": 2, "added": 1, "rejected": 1
     }  # fmt: skip
+    (pair,) = bench.store.comparisons.page().rows
+    (label,) = bench.store.labels.of(pair.id)
+    assert label.question is None, "the column that is the prompt is nothing else"
     aside = importing.rejected(bench, {}, "")
     assert "maybe" in json.loads(aside["text"])["raw"]
     assert importing.again(bench, *fields, ended) == gr.skip(), (
@@ -120,8 +126,79 @@ def test_columns_are_mapped_and_the_command_does_the_same(bench: Workbench, tmp_
     assert other["result"] == ended["result"]
 
 
+def chose(**mapping: str) -> Any:
+    """What the form's script sends when a column was chosen."""
+    return SimpleNamespace(_data={"mapping": mapping})
+
+
+def test_a_column_of_our_own_name_can_be_none_of_ours(
+    bench: Workbench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "odd.csv").write_text("prompt,a,b,value,kind\nCan I?,No.,Yes.,a,fish\n")
+    copy, format, source, view = importing.brought(bench, str(tmp_path / "odd.csv"))
+    assert "kind" in view["lines"][0]["reason"]
+    fields = (copy, format, source, "", "")
+    view = importing.mapped(bench, chose(kind=""), *fields, view)
+    assert view["mapping"] == {"kind": ""} and view["lines"][0]["says"].startswith("table: ")
+    assert exchange.main_import([*shlex.split(view["command"])[6:], "--json"], bench) == 0
+    assert json.loads(capsys.readouterr().out)["added"] == 1
+
+
+@pytest.mark.parametrize(
+    ("called", "kept"), [("odd", "theirs"), ("", "theirs"), ("mine", "mine"), ("csv", "csv")]
+)
+def test_a_source_that_was_typed_wins_over_a_column_and_the_file_s_own_name_does_not(
+    called: str, kept: str, bench: Workbench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "odd.csv").write_text("prompt,a,b,source\nCan I?,No.,Yes.,theirs\n")
+    copy, format, suggested, view = importing.brought(bench, str(tmp_path / "odd.csv"))
+    assert suggested == "odd" and not view["named"]
+    view = importing.look(bench, copy, format, called, "", "", view)
+    assert view["named"] == (kept != "theirs")
+    preview = [*shlex.split(view["command"])[6:], "--preview", "--json"]
+    assert exchange.main_import(preview, bench) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["records"][0]["source"] == kept, "the command does the same"
+    assert [*importing.start(bench, copy, format, called, "", "", view)][-1]["state"] == "done"
+    (pair,) = bench.store.comparisons.page().rows
+    assert pair.source == kept
+    own = chose(source="source")
+    view = importing.mapped(bench, own, copy, format, called, "", "", view)
+    assert not view["named"], "a column that was chosen is not set aside"
+
+
+def test_a_path_confirmed_again_keeps_what_was_said_of_the_file(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    (tmp_path / "odd.tsv").write_text(TABLE.replace(",", "\t"))
+    first = importing.typed(bench, str(tmp_path / "odd.tsv"), "jsonl", "", "", "", EMPTY)
+    copy, format, source, view = first
+    assert (format, source) == ("csv", "odd")
+    chosen = chose(prompt="question", a="one", b="two", value="best")
+    view = importing.mapped(bench, chosen, copy, format, "mine", "", "", view)
+    assert view["lines"][0]["says"].startswith("table: ")
+    *fields, now = importing.typed(bench, copy, format, "mine", "human:bob", "", view)
+    assert fields == [gr.skip()] * 3
+    assert now["mapping"] == view["mapping"] and now["lines"][0]["says"].startswith("bob: ")
+    # Another file is looked at anew, also where it lies among the copies.
+    other = importing.typed(bench, str(hh(tmp_path / "x.jsonl", 1)), format, "mine", "", "", view)
+    assert other[1:3] == ("hh-rlhf", "x")
+    again = importing.typed(bench, other[0], format, "mine", "", "", view)
+    assert again == other and not again[3]["mapping"]
+
+
+def test_a_visitor_s_page_loads_without_a_refusal(settings: Settings) -> None:
+    public = Workbench(settings.model_copy(update={"space": True}))
+    try:
+        (back,) = (one.fn for one in app.build(public).fns.values() if one.name == "back")
+        assert back("odd.csv", "csv", "", "", "", EMPTY) == gr.skip()
+    finally:
+        public.close()
+
+
 def test_bad_input_is_told_in_the_form(bench: Workbench, tmp_path: Path) -> None:
-    assert importing.typed(bench, str(tmp_path / "nowhere"))[3]["state"] == "failed"
+    nowhere = (str(tmp_path / "nowhere"), "csv", "", "", "")
+    assert importing.typed(bench, *nowhere, EMPTY)[3]["state"] == "failed"
     assert importing.look(bench, "", "csv", "", "", "", EMPTY)["state"] == "failed"
     (tmp_path / "x.csv").write_text(TABLE)
     view = importing.look(bench, str(tmp_path / "x.csv"), "csv", "", "human:", "", EMPTY)
@@ -202,12 +279,13 @@ def test_labelling_is_estimated_timed_and_started_as_the_command_would(
     assert plan["state"] == "ready" and plan["work"] == "12 comparisons, 24 questions"
     assert "about" in labelling.timed(bench, *FORM)["work"]
     source, options = labelling.read_form("mine", "pocket@x", "privacy", "all", True, "one", "7", 3,
-                                          0, 8)  # fmt: skip
+                                          0, 8, 320)  # fmt: skip
     typed = tyro.cli(Label, args=shlex.split(labelling.command(source, options))[1:])
     assert typed.source == "mine"
     for name in ("backend", "constitution", "principle", "cot", "orders", "limit", "seed",
-                 "few_shot", "batch"):  # fmt: skip
+                 "few_shot", "batch", "max_tokens"):  # fmt: skip
         assert getattr(typed, name) == getattr(options, name), name
+    assert options.max_tokens == 320
     assert labelling.estimate(bench, "nowhere", *FORM[1:])["state"] == "failed"
 
 

@@ -325,7 +325,13 @@ def test_a_command_follows_its_run_and_ctrl_c_leaves_the_run_going(
     options = ["--prompts", str(settings.home.parent / "prompts.jsonl"), "--backend", spec]
     options += ["--batch", "2", "--json"]
     follower = subprocess.Popen(
-        [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # As in a terminal: tests that run behind a shell's & are born deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     run = until(runs.list)[0]
     at_work(runs, run.id)

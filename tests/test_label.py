@@ -15,7 +15,7 @@ from cai_app import files, judge
 from cai_app.commands import main
 from cai_app.constitution import load
 from cai_app.errors import InputError
-from cai_app.jobs import config, control, read
+from cai_app.jobs import config, control, queue, read
 from cai_app.judge import JudgeConfig, compare
 from cai_app.records import (
     Comparison,
@@ -347,6 +347,9 @@ def test_a_plan_takes_its_time_from_an_earlier_run_or_from_a_try(
     done = work(new(settings))
     known = plan(REMOTE)
     assert known.seconds is not None and known.seconds_from == f"run {done.id}"
+    status = queue.read_status(Path(done.path))
+    queue.write_status(Path(done.path), status, queued=status.created + 1)
+    assert plan(REMOTE).seconds is None, "a run that was resumed has only its last life's time"
 
 
 @pytest.mark.parametrize(

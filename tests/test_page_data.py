@@ -504,6 +504,15 @@ def test_a_finished_run_stays_where_the_store_cannot_take_it_in(workbench: Workb
     assert [info.id for info in workbench.runs.list()] == [RUN]
 
 
+def test_a_finished_run_stays_where_its_rows_cannot_be_read(workbench: Workbench) -> None:
+    folder = finished(workbench.settings.home, pair(1))
+    (folder / "outputs.jsonl").unlink()
+    (folder / "outputs.jsonl").mkdir()
+    with pytest.raises(InputError, match=f"its folder is {folder}"):
+        panel.delete(workbench, Event(run=RUN))  # type: ignore[arg-type]
+    assert folder.exists()
+
+
 def test_a_run_that_is_gone_is_said_to_be_gone(workbench: Workbench, waiting: RunInfo) -> None:
     view, _ = panel.choose(workbench, Event(run="20200101-000000-generate-gone"))  # type: ignore[arg-type]
     assert view["chosen"] is None and "any more" in view["message"]

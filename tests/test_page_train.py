@@ -1,6 +1,8 @@
 """The Train tab without a browser: curves, board, form, ladder and lineage on plain values."""
 
 import json
+import re
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,8 @@ import tiny
 import app
 from cai_app import files, jobs
 from cai_app.errors import InputError
-from cai_app.settings import Settings
+from cai_app.settings import ROOT, Settings
+from cai_app.work.training import fitting
 from cai_app.workbench import Workbench, curves
 from cai_app.workbench.curves import Place
 from cai_app.workbench.ladder import Climb
@@ -114,6 +117,28 @@ def test_the_board_tells_kinds_apart_and_sends_only_what_is_new(workbench: Workb
     assert again["curves"][second.name]["series"] == {} and again["samples"]["rows"] == []
 
 
+def test_of_two_trainings_of_one_name_the_second_goes_by_its_run(workbench: Workbench) -> None:
+    settings = workbench.settings
+    named = {"data": "both", "name": "mine"}
+    first, second = sorted(
+        made_runs.made(settings, "sft", options=named, adapter=True) for _ in range(2)
+    )
+    shutil.copytree(first / "adapter", settings.home / "adapters" / "mine")
+    specs = {line.id: line.spec for line in workbench.runs.trainings()}
+    assert specs == {first.name: "pocket@mine", second.name: f"pocket@{second.name}"}
+    policy = made_runs.made(settings, "rl", options={"start": "mine", "pm": "none"})
+    links = {(one.child, one.parent) for one in workbench.ancestry(policy.name).links}
+    assert (policy.name, first.name) in links and (policy.name, second.name) not in links
+
+
+def test_the_plots_of_dpo_name_what_it_logs() -> None:
+    given = {f"{held_out}rewards/{name}": 1.0
+             for held_out in ("", "eval_") for name in ("margins", "accuracies")}  # fmt: skip
+    charts = (ROOT / "components" / "train" / "charts.js").read_text("utf-8")
+    plots = "".join(line for line in charts.splitlines() if "kinds: ['dpo']" in line)
+    assert {*re.findall(r"'(\w+)'", plots)} == {"dpo", *fitting._named(given)}
+
+
 def test_a_card_states_hashes_seed_versions_and_the_command(workbench: Workbench) -> None:
     path = made_runs.made(workbench.settings, "sft", options={"data": "helpful"}, adapter=True)
     card = following.read_card(workbench, {"run": path.name}, "")
@@ -167,6 +192,18 @@ def test_every_form_shows_options_that_there_are(workbench: Workbench, kind: str
     names = {one["name"] for one in found["options"]}
     assert {*found["main"], *found["fixed"], *found["choices"]} <= names
     assert all(one["description"] for one in found["options"])
+
+
+def test_a_preference_model_is_offered_as_a_start_of_preference_models_alone(
+    workbench: Workbench,
+) -> None:
+    def starts(kind: str) -> set[str]:
+        found = asking.form(workbench, {"kind": kind}, "")
+        return {one["value"] for one in found["choices"]["start"]}
+
+    assert "pm" in starts("preference")
+    for kind in asking.FORMS.keys() - {"preference"}:
+        assert "helpful" in starts(kind) and "pm" not in starts(kind)
 
 
 def test_a_plan_says_what_is_read_or_what_to_do_first(workbench: Workbench) -> None:
@@ -254,6 +291,17 @@ def test_the_ladder_climbs_from_pretrained_to_every_checkpoint_and_scores_them(
             workbench.climb(Climb(prompt="Hello", model="openai:http://127.0.0.1:9#x"))
     finally:
         workbench.close()
+
+
+def test_the_ladder_scores_a_chat_model_in_its_own_form(workbench: Workbench) -> None:
+    home, turns = workbench.settings.home, "{% for m in messages %}<{{ m.role }}>{{ m.content }}"
+    base = tiny.save_model(home / "chat", chat_template=turns + "{% endfor %}")
+    tiny.save_adapter(base, home / "adapters" / "pm", seed=9, preference=True)
+    found = workbench.climb(Climb(prompt="Can you help me?", model=f"hf:{base}", max_tokens=12))
+    (answer,) = found.answers
+    pm: Any = workbench.open(f"hf:{base}@pm")
+    whole = f"<user>Can you help me?<assistant>{answer.text}"
+    assert found.scorer == "pm" and answer.score == pytest.approx(pm.score([whole])[0], abs=1e-6)
 
 
 def test_a_prompt_climbed_twice_is_two_answers_and_a_defect_is_logged(

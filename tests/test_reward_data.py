@@ -3,25 +3,32 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tiny
 
+from cai_app import files
 from cai_app.backends import adapter_hash
 from cai_app.errors import InputError
 from cai_app.records import (
     Comparison,
     ConstitutionRef,
+    DistillOptions,
+    DpoOptions,
     Label,
     OrderVerdict,
     PreferenceOptions,
     Rater,
     Response,
     RlOptions,
+    SftOptions,
+    TrainOptions,
 )
 from cai_app.settings import Settings
-from cai_app.store import Store
+from cai_app.store import Store, training
+from cai_app.work import pm_data, targets
 from cai_app.workbench.training import planning, rewards
 from cai_app.workbench.training.gathering import Sources
 
@@ -38,7 +45,9 @@ def compared(n: int) -> Comparison:
     return Comparison.of(a, b, source="pairs")
 
 
-def label(one: Comparison, by: Rater, p: float | None, *, orders: bool = True) -> Label:
+def label(
+    one: Comparison, by: Rater, p: float | None, *, orders: bool = True, run: str | None = None
+) -> Label:
     asked = (
         OrderVerdict(first="a", p_a=p, lost_mass=0),
         OrderVerdict(first="b", p_a=p, lost_mass=0),
@@ -47,7 +56,7 @@ def label(one: Comparison, by: Rater, p: float | None, *, orders: bool = True) -
         about="comparison", subject=one.id, kind="preference", rater=by, value=p,
         unscored_reason=None if p is not None else "cut", time=NOW,
         orders=asked if orders and p is not None else (),
-        question="Which is better?" if by.kind == "ai" else None,
+        question="Which is better?" if by.kind == "ai" else None, run=run,
     )  # fmt: skip
 
 
@@ -75,6 +84,23 @@ def test_unscored_labels_are_counted_left_out_and_never_even(
     assert len(rows) == 4 and {row["p"] for row in rows} == {0.9}
     assert found.rejected == {"unscored by the AI": 2}
     assert found.provenance["policy"] == "helpful"
+
+
+def test_what_is_unscored_is_counted_of_the_source_that_is_learned(
+    store: Store, sources: Sources
+) -> None:
+    pairs = [compared(n) for n in range(4)]
+    store.comparisons.add(pairs)
+    given: dict[str, tuple[float | None, ...]]
+    given = {"first": (0.9, None), "second": (None, 0.8, None, None)}
+    for run, scores in given.items():
+        asked = zip(pairs, scores, strict=False)
+        store.labels.add([label(one, rater(), p, run=run) for one, p in asked])
+    assert gathered(sources, labels="ai", source="first").rejected == {"unscored by the AI": 1}
+    assert gathered(sources, labels="ai", source="second").rejected == {"unscored by the AI": 3}
+    assert gathered(sources, labels="ai", source="pairs").rejected == {"unscored by the AI": 3}
+    assert training.unscored(store, source=rater().id) == training.unscored(store) == 3
+    assert training.unscored(store, source="nobody") == 0
 
 
 def test_labels_of_chain_of_thought_say_so_and_other_constitutions_stay_out(
@@ -109,6 +135,22 @@ def test_people_on_the_same_pairs_are_measured_against_and_not_learned(
     assert kinds[:4] == ["ai", "ai", "ai", "checked"] and found.rows == 3
 
 
+def test_people_are_held_against_it_on_held_out_prompts_alone(tmp_path: Path) -> None:
+    path, asked = tmp_path / "rows.jsonl", [f"Question {n}?" for n in range(100)]
+    row = {"a": "One.", "b": "Two.", "p": 0.9}
+    files.append(path, [{**row, "id": one, "prompt": one, "kind": kind}
+                        for one in asked for kind in ("ai", "checked")])  # fmt: skip
+    run: Any = SimpleNamespace(input=lambda name: path)
+    out = {one for one in asked if targets.held_out(one, 0.1)}
+    options = PreferenceOptions.of({"labels": "ai", "backend": "hf:base", "held_out": 0.1})
+    found = pm_data.gather(run, options)
+    why = "labels of people on prompts that are not held out"
+    assert {one.prompt for one in found.tests["checked"]} == out
+    assert found.left_out == {why: 100 - len(out)}
+    none = pm_data.gather(run, options.model_copy(update={"held_out": 0.0}))
+    assert not none.tests and none.left_out == {why: 100}
+
+
 def test_without_ai_labels_it_says_how_to_make_some(sources: Sources) -> None:
     with pytest.raises(InputError, match="cai_app label"):
         gathered(sources, labels="ai")
@@ -127,6 +169,14 @@ def test_rl_pins_its_preference_model_and_refuses_an_adapter_that_scores_nothing
     found = rewards.gather_prompts(RlOptions.of({"prompts": str(path)}), sources)
     asked = [json.loads(line)["prompt"] for line in found.inputs[rewards.PROMPTS].splitlines()]
     assert sorted(asked) == ["One?", "Two?"]
+
+
+@pytest.mark.parametrize("form", [SftOptions, DpoOptions, DistillOptions, RlOptions])
+def test_a_preference_model_is_no_start_of_what_is_to_write(form: type[TrainOptions]) -> None:
+    with pytest.raises(InputError, match="start pm is a preference model, which writes nothing"):
+        planning.settle(form.of({"start": "pm"}), tiny.home())
+    options = PreferenceOptions.of({"start": "pm"})
+    assert planning.settle(options, tiny.home()).start == "pm"
 
 
 def test_a_plan_counts_the_pairs_and_steps_that_the_mix_leaves(

@@ -82,7 +82,7 @@ def transcript(text: str) -> Transcript:
 
 def test_rows_come_back_as_they_went_in(store: Store) -> None:
     said, compared, chain = (
-        response(1, source="here", seed=2**40),
+        response(1, source="here", seed=2**40, finish="length"),
         pair(2, "there"),
         transcript("x"),
     )

@@ -8,6 +8,7 @@ import pytest
 
 from cai_app.errors import BusyError
 from cai_app.records import (
+    TYPES,
     Comparison,
     ConstitutionRef,
     Label,
@@ -20,7 +21,7 @@ from cai_app.records import (
     Transcript,
 )
 from cai_app.settings import Settings
-from cai_app.store import ComparisonFilter, ResponseFilter, Store, ingest_finished, line_of
+from cai_app.store import ComparisonFilter, ResponseFilter, Store, ingest_finished
 from cai_app.workbench import Workbench
 
 RUN = "20260102-030405-generate-abc"
@@ -58,13 +59,19 @@ def label(about: Comparison) -> Label:
     )
 
 
+def line_of(record: Record) -> dict[str, Any]:
+    """A record as a row of outputs.jsonl."""
+    kind = next(name for name, form in TYPES.items() if isinstance(record, form))
+    return {"type": kind, **record.model_dump(mode="json", exclude_none=True)}
+
+
 def finished(home: Path, *lines: Record | str | dict[str, Any], name: str = RUN) -> Path:
     """The directory of a run that is done, with these lines as its outputs."""
     folder = home / "runs" / name
     folder.mkdir(parents=True)
     text = ""
     for line in lines:
-        row = line_of(line) if isinstance(line, Record) else line  # type: ignore[arg-type]
+        row = line_of(line) if isinstance(line, Record) else line
         text += row if isinstance(row, str) else json.dumps(row) + "\n"
     (folder / "outputs.jsonl").write_text(text)
     config = RunConfig(kind="generate", id=name, created=1.0, inputs={"inputs.jsonl": "abc"})

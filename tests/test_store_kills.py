@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from store_writer import queue_to_rate, response
+from test_store_ingest import line_of
 
 from cai_app.records import RunStatus
-from cai_app.store import MIGRATIONS, Store, ingest_finished, line_of
+from cai_app.store import MIGRATIONS, Store, ingest_finished
 
 ROOT = Path(__file__).parents[1]
 SHORT, STORM = 2, 34

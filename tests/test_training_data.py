@@ -78,6 +78,18 @@ def test_rows_that_fail_a_lint_are_kept_aside_with_the_reason(
     assert sum(found.rejected.values()) == len(aside) == 5
 
 
+def test_answers_that_a_run_cut_off_are_not_learned(settings: Settings, store: Any) -> None:
+    ends: tuple[Any, ...] = ("stop", "length", None)  # of a file, nobody knows
+    store.responses.add(
+        Response(prompt=f"Prompt {n}", text="Take the bus.", source="a-run", finish=how)
+        for n, how in enumerate(ends)
+    )
+    options = SftOptions(data="helpful", helpful="a-run")
+    found = answers.gather(options, Sources(settings, lambda: store))
+    assert {row["prompt"] for row in rows(found)} == {"Prompt 0", "Prompt 2"}
+    assert found.rejected == {"it was cut off": 1}
+
+
 def test_helpful_answers_come_with_the_program(settings: Settings) -> None:
     sources = Sources(settings, lambda: pytest.fail("no store is needed"))
     found = answers.gather(SftOptions(data="helpful", helpful_limit=50), sources)

@@ -28,13 +28,13 @@ class Import:
     path: tyro.conf.Positional[Path | None] = None
     """The file, gzipped or not"""
     source: str | None = None
-    """Where the rows say they come from; the format's name if not given"""
+    """Where the rows say they come from; if not given, what a table says, else the format's name"""
     rater: str | None = None
     """Who labelled, if the file does not say: human:NAME, ai:BACKEND, reference:NAME"""
     model: str | None = None
     """What wrote the responses, if the file does not say"""
     columns: tuple[str, ...] = ()
-    """For tables: OURS=THEIRS for each column with another name, as in a=answer_1"""
+    """For tables: OURS=THEIRS for each column of another name, as in a=answer_1; OURS= for none"""
     preview: Flag = False
     """Show the first rows as they would be taken, and keep nothing"""
     json: Flag = False
@@ -70,11 +70,14 @@ def main_import(argv: list[str], workbench: Workbench) -> int:
         return 0
     if asked.path is None:
         raise Usage(f"import {asked.format} needs the PATH of a file; only import demo has none")
+    columns = dict(_renamed(pair) for pair in asked.columns)
+    if asked.source:
+        columns.setdefault("source", "")  # what was asked for, whatever the rows say
     options = formats.ReadOptions(
         source=asked.source or asked.format,
         rater=formats.named_rater(asked.rater) if asked.rater else None,
         model=asked.model,
-        columns=dict(_renamed(pair) for pair in asked.columns),
+        columns=columns,
     )
     path = from_caller(asked.path)
     with only_json(asked.json) as show:
@@ -88,9 +91,10 @@ def main_import(argv: list[str], workbench: Workbench) -> int:
             return 0
     print(_counts(found))
     if found.conflicts:
+        apart = "a column `time`, or by another --rater" if _table(asked) else "another --rater"
         print(
             f"  {found.conflicts} with a label that is there with another value, which stays; to "
-            "keep both, tell them apart by a column `time`, or by another --rater"
+            f"keep both, tell them apart by {apart}"
         )
     if found.rejected_path:
         print(f"  rejected rows: {found.rejected_path}")
@@ -102,10 +106,17 @@ def _counts(found: Imported) -> str:
     return f"{counts}, {found.rejected} rejected; source {found.source}"
 
 
+def _table(asked: Import) -> bool:
+    """Whether the format has columns that can be named."""
+    return asked.format in ("csv", "jsonl", "parquet")
+
+
 def _renamed(pair: str) -> tuple[str, str]:
     ours, _, theirs = pair.partition("=")
-    if not ours or not theirs:
-        raise InputError(f"--columns {pair}: write OURS=THEIRS, as in a=answer_1")
+    if not ours or "=" not in pair:
+        raise InputError(
+            f"--columns {pair}: write OURS=THEIRS, as in a=answer_1, or OURS= for none"
+        )
     return ours, theirs
 
 

@@ -1,5 +1,8 @@
 """`runs list|show|logs|stop|kill|resume|delete`."""
 
+import contextlib
+import io
+import json
 import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -8,8 +11,10 @@ import tyro
 
 from cai_app.commands.following import Show, describe, follow, line
 from cai_app.commands.output import chosen, only_json, parsed
+from cai_app.errors import BusyError
+from cai_app.records import RunInfo
 from cai_app.settings import Settings
-from cai_app.workbench import Workbench, run_json
+from cai_app.workbench import Workbench, forward, run_json
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 Id = tyro.conf.Positional[str]
@@ -58,7 +63,7 @@ class Resume(Show_):
 
 @dataclass(frozen=True)
 class Delete(Show_):
-    """Remove a run's folder with all it holds."""
+    """Remove a run's folder with all it holds; rows of one that is done go into the store first."""
 
 
 FORMS = {
@@ -111,8 +116,30 @@ def _run(asked: Any, workbench: Workbench, show: Show | None) -> int:
         case Kill():
             info = runs.kill(asked.id)
         case Delete():
-            info = runs.delete(asked.id)
+            info = _deleted(asked.id, workbench)
         case _:
             info = runs.read(asked.id)
     show(run_json(info)) if show else describe(info)
     return 0
+
+
+def _deleted(id: str, workbench: Workbench) -> RunInfo:
+    """Remove a run whose rows are in the store, also where an app has the store."""
+    workbench.alone = True  # a store that another command has is waited for
+    try:
+        return workbench.delete_run(id)
+    except BusyError:
+        path = workbench.runs.path(id)
+        if not _app_has(path.name, workbench):
+            raise
+        return workbench.runs.delete(path.name)
+
+
+def _app_has(run: str, workbench: Workbench) -> bool:
+    """Whether an app runs on this home and has taken in a run; it does so before it answers."""
+    said = io.StringIO()
+    query = f"SELECT count(*) AS n FROM runs WHERE id = '{run}'"
+    with contextlib.redirect_stdout(said):
+        code = forward.call(workbench.settings.home, ["sql", query, "--json"])
+    text = said.getvalue().strip()
+    return code == 0 and bool(text) and bool(json.loads(text) == [{"n": 1}])

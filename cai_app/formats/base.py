@@ -19,7 +19,7 @@ class ReadOptions(Record):
 
     `source` is where its rows say they come from. `rater` gave the labels of a file that does not
     say who did, `model` wrote its responses; None takes the format's own default. `columns` maps a
-    table's column to its name in the file.
+    table's column to its name in the file, or to "" where the file has none of it.
     """
 
     source: str

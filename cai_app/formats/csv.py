@@ -20,7 +20,9 @@ class Csv:
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[Row]:
         """Rows as in `Format.read`."""
-        texts = {options.columns.get(name, name) for name in _TEXTS}
+        texts = {table.column_of(name, options.columns) for name in _TEXTS}
+        # A column that only bears such a name may hold anything.
+        numbers = [name for name in _NUMBERS if table.column_of(name, options.columns) == name]
 
         def convert(row: dict[str, str]) -> tuple[Kept, ...]:
             filled: dict[str, Any] = {
@@ -28,7 +30,7 @@ class Csv:
                 for name, value in row.items()
                 if value or name in texts
             }
-            for name in _NUMBERS:
+            for name in numbers:
                 if name in filled:
                     filled[name] = _whole(filled[name], name)
             return table.records_of(filled, options)

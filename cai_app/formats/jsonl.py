@@ -12,14 +12,7 @@ from typing import Any
 from cai_app.formats import table
 from cai_app.formats.base import Bad, Kept, Labelled, ReadOptions, Row, Tally, Written
 from cai_app.formats.lines import json_rows, lines, parsed, write_lines
-from cai_app.records import Comparison, Label, Response, Transcript
-
-_TYPES: dict[str, type[Kept]] = {
-    "response": Response,
-    "comparison": Comparison,
-    "transcript": Transcript,
-    "label": Label,
-}
+from cai_app.records import TYPES, Transcript
 
 
 class Jsonl:
@@ -29,7 +22,7 @@ class Jsonl:
         """Rows as in `Format.read`."""
 
         def convert(row: dict[str, Any]) -> tuple[Kept, ...]:
-            kind = _TYPES.get(str(row.get("type")))
+            kind = TYPES.get(str(row.get("type")))
             if kind is None:
                 return table.records_of(row, options)
             del row["type"]

@@ -6,6 +6,7 @@ A row that has no `b` is about the response in `a`. Files of others need `prompt
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from cai_app.formats.base import Bad, Kept, Labelled, ReadOptions, Tally, checked, kind_of
@@ -75,13 +76,22 @@ class _getter:
         self.row, self.columns = row, columns
 
     def __call__(self, name: str) -> Any:
-        return self.row.get(self.columns.get(name, name))
+        theirs = column_of(name, self.columns)
+        return None if theirs is None else self.row.get(theirs)
+
+
+def column_of(name: str, columns: Mapping[str, str]) -> str | None:
+    """Which column of a file is the one of ours. None where there is none: it is mapped to
+    nothing, or the column of its name is another one of ours."""
+    if name in columns:
+        return columns[name] or None
+    return None if name in columns.values() else name
 
 
 def _text(get: _getter, name: str) -> str:
     value = get(name)
     if not isinstance(value, str):
-        shown = get.columns.get(name, name)
+        shown = get.columns.get(name) or name
         raise Bad(
             f"`{shown}` is missing" if value is None else f"`{shown}` is {kind_of(value)}, no text"
         )
@@ -112,6 +122,8 @@ def _labelled(
     if given is None and get("unscored_reason") is None:
         return (subject,)
     fields = {name: get(name) for name in _OF_LABEL if get(name) is not None}
+    if "time" in fields:
+        fields["time"] = _moment(fields["time"])
     fields |= {"about": "comparison" if pair else "response", "subject": subject.id}
     fields |= {"kind": get("kind") or ("preference" if pair else "score"), "seed": get("seed")}
     fields |= {"value": _value(given), "orders": _json(get("orders"), "orders") or ()}
@@ -119,6 +131,18 @@ def _labelled(
     label = Label.model_validate_json(json.dumps(fields, default=str))
     turned = isinstance(subject, Comparison) and subject.a.id != about[-1].id
     return subject, label.swap() if turned else label
+
+
+def _moment(given: Any) -> Any:
+    """A date or time that names no zone, taken as UTC; anything else is the record's to judge."""
+    text = str(given)
+    if text[4:5] != "-":  # a number of seconds, which needs no zone
+        return given
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return given
+    return given if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _value(given: Any) -> float | None:

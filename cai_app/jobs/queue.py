@@ -117,15 +117,7 @@ def read_status(path: Path) -> RunStatus:
     try:
         return RunStatus.model_validate_json((path / "status.json").read_bytes())
     except (OSError, ValueError):
-        known = directory.config(path)
-        return RunStatus(
-            id=known.id,
-            kind=known.kind,
-            state="queued",
-            created=known.created,
-            queued=known.created,
-            updated=time.time(),
-        )
+        return RunStatus.anew(directory.config(path), now=time.time())
 
 
 def write_status(path: Path, status: RunStatus, **changes: object) -> RunStatus:

@@ -18,6 +18,7 @@ from cai_app.records.model import Completion, ModelInfo, Prompt, Sampling, Token
 from cai_app.records.report import AuditKind, AuditOptions, AuditReport
 from cai_app.records.rewards import PreferenceOptions, RlOptions
 from cai_app.records.rows import (
+    TYPES,
     Comparison,
     Label,
     LabelKind,
@@ -87,6 +88,7 @@ __all__ = [
     "Side",
     "Step",
     "SupervisedPrinciple",
+    "TYPES",
     "TokenScore",
     "TrainOptions",
     "Transcript",

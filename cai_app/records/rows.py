@@ -73,8 +73,9 @@ class Row(Record):
 class Response(Row):
     """One response to a prompt.
 
-    `model` is a backend's spec, None where unknown; `source` says where the row came from (a
-    run, an imported file) and is no part of what it is, so the id leaves it out.
+    `model` is a backend's spec, None where unknown. `source` says where the row came from (a run,
+    an imported file) and `finish` how the text ended, None where nobody knows: neither is part of
+    what it is, so the id leaves them out.
     """
 
     prompt: str
@@ -83,6 +84,7 @@ class Response(Row):
     adapter: str | None = None
     seed: Seed | None = None
     source: str | None = None
+    finish: Literal["stop", "length", "cancelled"] | None = None
 
     def _content(self) -> tuple[Any, ...]:
         return ("response", self.prompt, self.text, self.model, self.adapter, self.seed)
@@ -233,3 +235,12 @@ def _rater_id(rater: Rater) -> str:
 
 def _turned(p: float | None) -> float | None:
     return None if p is None else 1.0 - p
+
+
+# What the `type` of a line says that it holds, in a run's outputs and in other JSON lines.
+TYPES: dict[str, type[Response | Comparison | Transcript | Label]] = {
+    "response": Response,
+    "comparison": Comparison,
+    "transcript": Transcript,
+    "label": Label,
+}

@@ -104,6 +104,23 @@ class RunStatus(Record):
     outputs: tuple[str, ...] = ()
     metrics: dict[str, int | float] = Field(default_factory=dict)
 
+    @property
+    def unbroken(self) -> bool:
+        """Whether its times are of one life: it was not resumed, nor moved back in the queue."""
+        return self.queued <= self.created
+
+    @classmethod
+    def anew(cls, config: RunConfig, *, now: float) -> "RunStatus":
+        """The status of a run whose own was lost: queued, as it was in the beginning."""
+        return cls(
+            id=config.id,
+            kind=config.kind,
+            state="queued",
+            created=config.created,
+            queued=config.created,
+            updated=now,
+        )
+
 
 class RunInfo(RunStatus):
     """A run as it is now: its status, with what the locks say.

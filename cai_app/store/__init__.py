@@ -14,7 +14,6 @@ from cai_app.store.invites import Invites
 from cai_app.store.labels import LabelFilter, Labels
 from cai_app.store.lineage import Edge, Lineage
 from cai_app.store.migrate import MIGRATIONS
-from cai_app.store.outputs import line_of
 from cai_app.store.paging import Page
 from cai_app.store.queues import Queues
 from cai_app.store.responses import ResponseFilter, Responses
@@ -42,7 +41,6 @@ __all__ = [
     "ingest_finished",
     "judging",
     "labelled",
-    "line_of",
     "take_in",
     "training",
 ]

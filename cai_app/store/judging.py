@@ -92,8 +92,8 @@ def _of_chains(store: "Store", source: str, limit: int | None) -> list[Pair]:
 
 def _draft_against_revision(chain: Transcript, source: str) -> Comparison | None:
     """None where the chain has changed nothing."""
-    texts = [step.text for step in chain.steps if step.kind != "critique"]
-    if len(texts) < 2 or texts[0] == texts[-1]:
+    steps = [step for step in chain.steps if step.kind != "critique"]
+    if len(steps) < 2 or steps[0].text == steps[-1].text:
         return None
     fields: dict[str, Any] = {
         "prompt": chain.prompt,
@@ -101,8 +101,8 @@ def _draft_against_revision(chain: Transcript, source: str) -> Comparison | None
         "adapter": chain.adapter,
     }
     draft, revision = (
-        Response(**fields, text=text, seed=chain.seed, source=source)
-        for text in (texts[0], texts[-1])
+        Response(**fields, text=one.text, seed=chain.seed, source=source, finish=one.finish)
+        for one in (steps[0], steps[-1])
     )
     return Comparison.of(draft, revision, source=source)
 

@@ -7,16 +7,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from cai_app.records import Comparison, Label, Record, Response, Transcript
+from cai_app.records import TYPES
 
 NAME = "outputs.jsonl"
 REJECTED = "outputs.rejected.jsonl"
-TYPES: dict[str, type[Record]] = {
-    "response": Response,
-    "comparison": Comparison,
-    "transcript": Transcript,
-    "label": Label,
-}
 
 
 class Line(NamedTuple):
@@ -28,12 +22,6 @@ class Line(NamedTuple):
     reason: str | None
     raw: str
     torn: bool = False
-
-
-def line_of(record: Response | Comparison | Transcript | Label) -> dict[str, Any]:
-    """A record as a row of outputs.jsonl."""
-    kind = next(name for name, form in TYPES.items() if isinstance(record, form))
-    return {"type": kind, **record.model_dump(mode="json", exclude_none=True)}
 
 
 def lines(path: Path) -> Iterator[Line]:

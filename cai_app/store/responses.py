@@ -21,11 +21,12 @@ class Responses(Table[Response]):
     """The table `responses`."""
 
     name = "responses"
-    columns = ("id", "prompt", "text", "model", "adapter", "seed", "source")
+    columns = ("id", "prompt", "text", "model", "adapter", "seed", "source", "finish")
 
     def values(self, record: Response) -> tuple[Any, ...]:
         one = record
-        return (one.id, one.prompt, one.text, one.model, one.adapter, one.seed, one.source)
+        made = (one.id, one.prompt, one.text, one.model, one.adapter, one.seed, one.source)
+        return (*made, one.finish)
 
     def record(self, values: Sequence[Any]) -> Response:
         # What is in the table was checked when it came in.

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from cai_app.records import Record, Response, Transcript
+from cai_app.store.connection import Cursor
 from cai_app.store.paging import Where
 from cai_app.store.responses import ResponseFilter
 
@@ -89,24 +90,19 @@ def preferences(
     """
     marks = ", ".join(f"$k{n}" for n in range(len(kinds)))
     values: dict[str, Any] = {f"k{n}": kind for n, kind in enumerate(kinds)}
-    said, wanted, labels = f"r.kind IN ({marks})", "true", "latest_labels"
+    said = f"r.kind IN ({marks})"
     if unasked:
         said += f" AND (r.kind <> 'human' OR ({_UNASKED}))"
     if constitution is not None:
         said += " AND r.constitution = $constitution"
         values["constitution"] = constitution
     with store.db.cursor() as cursor:
-        if source is not None:
-            values["source"] = source
-            if cursor.execute("SELECT 1 FROM labels WHERE run = ? LIMIT 1", [source]).fetchall():
-                # A label run is asked for by its labels, whatever the same rater said elsewhere.
-                labels, said = "labels", f"{said} AND l.run = $source"
-            else:
-                wanted = "(r.id = $source OR r.name = $source OR c.source = $source)"
+        labels, told, wanted = _meant(cursor, source, values)
+        each = _SAID.format(labels=labels, wanted=f"{said} AND {told}")
         rows = cursor.execute(
             "SELECT c.id, c.prompt, c.a_text, c.b_text, s.p, s.p_a_first, s.p_b_first, r.id, "
             "r.kind, r.constitution || '@' || r.constitution_hash "
-            f"FROM ({_SAID.format(labels=labels, wanted=said)}) s "
+            f"FROM ({each}) s "
             "JOIN comparisons c ON c.id = s.comparison JOIN raters r ON r.id = s.rater "
             f"WHERE {wanted} QUALIFY row_number() OVER (PARTITION BY c.id ORDER BY s.newest DESC) "
             "= 1 ORDER BY c.id",
@@ -115,15 +111,32 @@ def preferences(
     return [Preference(**dict(zip(Preference.model_fields, row, strict=True))) for row in rows]
 
 
-def unscored(store: "Store", *, constitution: str | None = None) -> int:
-    """Comparisons for which no AI rater under a constitution of this name has given a number."""
+def _meant(cursor: Cursor, source: str | None, values: dict[str, Any]) -> tuple[str, str, str]:
+    """What a source means: the table of labels, a condition on a label `l`, and one on its rater
+    `r` and comparison `c`. Adds to the query's values."""
+    if source is None:
+        return "latest_labels", "true", "true"
+    values["source"] = source
+    if cursor.execute("SELECT 1 FROM labels WHERE run = ? LIMIT 1", [source]).fetchall():
+        # A label run is asked for by its labels, whatever the same rater said elsewhere.
+        return "labels", "l.run = $source", "true"
+    of = "(r.id = $source OR r.name = $source OR c.source = $source)"
+    return "latest_labels", "true", of
+
+
+def unscored(store: "Store", *, source: str | None = None, constitution: str | None = None) -> int:
+    """Comparisons of a source, meant as in `preferences`, for which no AI rater under a
+    constitution of this name has given a number there."""
+    values: dict[str, Any] = {"name": constitution}
     with store.db.cursor() as cursor:
+        labels, told, wanted = _meant(cursor, source, values)
         found = cursor.execute(
-            "SELECT count(*) FROM (SELECT l.subject FROM latest_labels l JOIN raters r "
-            "ON r.id = l.rater WHERE l.kind = 'preference' AND r.kind = 'ai' "
-            "AND ($name IS NULL OR r.constitution = $name) "
+            f"SELECT count(*) FROM (SELECT l.subject FROM {labels} l JOIN raters r "
+            "ON r.id = l.rater LEFT JOIN comparisons c ON c.id = l.subject "
+            "WHERE l.kind = 'preference' AND r.kind = 'ai' "
+            f"AND ($name IS NULL OR r.constitution = $name) AND {told} AND {wanted} "
             "GROUP BY l.subject HAVING count(l.value) = 0)",
-            {"name": constitution},
+            values,
         ).fetchone()
     return int(found[0]) if found else 0
 

@@ -155,13 +155,15 @@ class Job:
 
 
 def _response(chain: Transcript, run: str) -> Response:
+    last = chain.steps[-1]
     return Response(
         prompt=chain.prompt,
-        text=chain.steps[-1].text,
+        text=last.text,
         model=chain.backend,
         adapter=chain.adapter,
         seed=chain.seed,
         source=run,
+        finish=last.finish,
     )
 
 

@@ -42,7 +42,6 @@ class OneBase:
         with torch.no_grad():
             # Prefixes are not kept: those of a learning adapter are wrong after its next step.
             self.engine = Engine(weights, chat=chat, cache_bytes=0)
-        self.folder, self.quantization = folder, weights.quantization
         self.adapters, self.codec = self.engine.adapters, self.engine.codec
         self.model = weights.model
         self._configs: dict[Key, Any] = {}

@@ -48,7 +48,9 @@ def gather(run: Run, options: PreferenceOptions) -> Data:
     if not chosen:
         raise InputError(_nothing(options, left_out, known))
     tests = {source: _tested(known[source], options) for source in ("ai", "helpful")}
-    tests["checked"] = known["checked"]
+    tests["checked"] = _tested(known["checked"], options)
+    if seen := sum(not held_out(one.prompt, options.held_out) for one in known["checked"]):
+        left_out["labels of people on prompts that are not held out"] = seen
     if parse_spec(options.backend).kind == "pocket":
         tests["reference_harmless"] = _reference("harm")
         tests["reference_helpful"] = _reference("helpful")

@@ -193,12 +193,4 @@ def read_status(path: Path) -> RunStatus:
     try:
         return RunStatus.model_validate_json((path / "status.json").read_bytes())
     except (OSError, ValueError):
-        config = read_config(path)
-        return RunStatus(
-            id=config.id,
-            kind=config.kind,
-            state="queued",
-            created=config.created,
-            queued=config.created,
-            updated=time.time(),
-        )
+        return RunStatus.anew(read_config(path), now=time.time())

@@ -4,9 +4,11 @@ Each flow is a class in its own file that says what it adds to a home; here they
 """
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cai_app.errors import BusyError, CaiError
+from cai_app.errors import BusyError, CaiError, InputError
+from cai_app.records import RunInfo
 from cai_app.settings import Settings
 from cai_app.workbench import ancestry, lineage
 from cai_app.workbench.audit.flow import Auditing
@@ -54,6 +56,23 @@ class Workbench(Live, Exchange, Labelling, Training, Auditing):
         else:
             self.trouble = ""
         return not self.trouble
+
+    def delete_run(self, id: str) -> RunInfo:
+        """Remove a run that is not at work; how it was before. One that is done is taken into the
+        store first. Raises InputError where its rows cannot be read, as they would be lost, and
+        BusyError where somebody else has the store, or the run is at work."""
+        info = self.runs.read(id)
+        path = Path(info.path)
+        if info.state == "done" and not (path / "outputs.jsonl").exists():
+            self._take_in()  # like a training, it has no rows to lose
+        elif info.state == "done":
+            self.ingest()
+            if path.name not in self.store.runs.ids():
+                raise InputError(
+                    f"run {path.name} stays: its rows could not be read into the store, as the "
+                    f"log says, and would be lost; its folder is {path}"
+                )
+        return self.runs.delete(path.name)
 
     def lineage(self, id: str) -> lineage.Lineage:
         """What an id was made from and became. Raises InputError where nothing has it."""

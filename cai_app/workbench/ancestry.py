@@ -14,7 +14,7 @@ from cai_app.backends import parse_spec
 from cai_app.errors import CaiError, InputError
 from cai_app.records import Record, RunConfig, RunInfo
 from cai_app.settings import Settings
-from cai_app.workbench.board import PROGRAMS, kind_of, title
+from cai_app.workbench.board import PROGRAMS, kind_of, leads_to, title
 
 if TYPE_CHECKING:
     from cai_app.store import Store
@@ -77,7 +77,7 @@ def graph(
 
     Raises InputError where nothing has the id.
     """
-    known = _known(jobs.list_all(settings))
+    known = _known(jobs.list_all(settings), settings)
     links, stages = _links(known, store)
     whole = _identify(id.strip(), known, stages, current)
     kept = _reach(whole, links, up=True) | _reach(whole, links, up=False)
@@ -134,7 +134,7 @@ def _run_or_model(
         yield Parent(named.get(text, f"{base}@{text}"), "", "model")
 
 
-def _known(found: Iterable[RunInfo]) -> _Known:
+def _known(found: Iterable[RunInfo], settings: Settings) -> _Known:
     infos: dict[str, RunInfo] = {}
     configs: dict[str, RunConfig] = {}
     named: dict[str, str] = {}
@@ -144,8 +144,9 @@ def _known(found: Iterable[RunInfo]) -> _Known:
         except CaiError:
             continue
         infos[info.id], configs[info.id] = info, config
-        if info.kind in PROGRAMS and (name := config.options.get("name")):
-            named.setdefault(str(name), info.id)
+        name = str(config.options.get("name") or "")
+        if info.kind in PROGRAMS and name and leads_to(name, info.id, settings):
+            named.setdefault(name, info.id)
     return _Known(infos, configs, named)
 
 

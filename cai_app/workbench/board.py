@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cai_app import jobs
+from cai_app.backends import trained
 from cai_app.errors import CaiError
 from cai_app.records import Record, RunConfig, RunInfo
+from cai_app.settings import Settings
 
 # What a form offers, and the runs that are of it.
 KINDS: dict[str, str] = {
@@ -70,7 +72,8 @@ class Card(Record):
 class Board:
     """The trainings of a home. A run's config is read once, as it never changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self._configs: dict[str, RunConfig] = {}
 
     def lines(self, found: list[RunInfo]) -> list[Line]:
@@ -90,7 +93,7 @@ class Board:
                     **fields,
                     kind=kind_of(info.kind, options),
                     title=title(info, options),
-                    spec=_spec(info, options),
+                    spec=_spec(info, options, self.settings),
                     place=places.get(info.id, 0),
                 )
             )
@@ -123,6 +126,13 @@ def title(info: RunInfo, options: Mapping[str, Any]) -> str:
     return f"{KINDS.get(kind_of(info.kind, options), info.kind)}, {made}"
 
 
+def leads_to(name: str, run: str, settings: Settings) -> bool:
+    """Whether an adapter's name, which this run asked for, is not another one's. Of two that were
+    started with one name, that of the second stays under its run's id."""
+    folder = trained.named_folder(settings) / name
+    return not folder.exists() or trained.facts(folder).get("run") == run
+
+
 def card(path: Path) -> Card:
     """What a run was started with and what came of it. Raises InputError where its config is
     gone."""
@@ -150,8 +160,9 @@ def _json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _spec(info: RunInfo, options: Mapping[str, Any]) -> str:
+def _spec(info: RunInfo, options: Mapping[str, Any], settings: Settings) -> str:
     if info.state != "done" or not (Path(info.path) / "adapter" / "adapter_config.json").is_file():
         return ""
     base = str(options.get("backend", "pocket")).partition("@")[0]
-    return f"{base}@{options.get('name') or info.id}"
+    name = str(options.get("name") or "")
+    return f"{base}@{name if name and leads_to(name, info.id, settings) else info.id}"

@@ -39,7 +39,7 @@ class Exchange(Home):
         path = self.settings.data / DEMO
         if not path.is_file():
             raise InputError(f"{path} is missing, so there is no demo; make one: make results")
-        options = ReadOptions(source="demo", columns={"source": "nowhere"})
+        options = ReadOptions(source="demo", columns={"source": ""})
         return self.import_file("parquet", path, options)
 
     def start_import(self, format: str, path: Path, options: ReadOptions) -> None:

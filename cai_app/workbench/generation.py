@@ -9,7 +9,7 @@ import yaml
 
 from cai_app import constitution as constitutions
 from cai_app import prompts as rendering
-from cai_app.backends import describe, memory, parse_spec
+from cai_app.backends import describe, folders, is_preference_model, memory, parse_spec
 from cai_app.errors import InputError
 from cai_app.jobs import NewRun
 from cai_app.records import GenerateOptions, Record
@@ -67,6 +67,9 @@ def prepare(options: GenerateOptions, *, prompts: str, settings: Settings) -> Ne
     texts = read_prompts(prompts, settings)[: options.limit]
     options = options.model_copy(update={"backend": whole_spec(options.backend)})
     describe(options.backend, settings)
+    if is_preference_model(options.backend, settings):
+        raise folders.writes_nothing(options.backend)
+    templates = rendering.template_hash()  # first: few-shots that were edited are read again
     found = constitutions.load(options.constitution, settings)
     if options.mode == "chains":
         constitutions.draw(found.supervised, random.Random(0), of=found.name)
@@ -85,7 +88,7 @@ def prepare(options: GenerateOptions, *, prompts: str, settings: Settings) -> Ne
         provenance={
             "prompts": prompts,
             "constitution": f"{found.name}@{found.hash}",
-            "template_hash": rendering.template_hash(),
+            "template_hash": templates,
         },
         device=None if remote else DEVICE,
         memory=memory.needed(options.backend, settings, rows=min(batch, len(texts) * 2)),

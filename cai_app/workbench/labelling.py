@@ -115,6 +115,7 @@ def prepare(task: Task, settings: Settings) -> jobs.NewRun:
     options = task.options.model_copy(update={"backend": whole_spec(task.options.backend)})
     describe(options.backend, settings)
     scores = is_preference_model(options.backend, settings)
+    templates = rendering.template_hash()  # first: few-shots that were edited are read again
     found = None if scores else checked(options, settings)
     if scores:
         _check_asked_nothing(options)
@@ -132,7 +133,7 @@ def prepare(task: Task, settings: Settings) -> jobs.NewRun:
         provenance={
             "pairs": task.origin,
             "constitution": f"{found.name}@{found.hash}" if found else "none",
-            "template_hash": rendering.template_hash(),
+            "template_hash": templates,
             "adapter_hash": adapter_hash(options.backend, settings) or "none",
         },
         device=None if remote else DEVICE,
@@ -204,6 +205,8 @@ def _seconds(
     several = task.options.principle == judge.ALL
     for info in jobs.list_all(settings):
         if info.kind != "label" or info.state != "done" or not info.started or not info.done:
+            continue
+        if not info.unbroken:  # the time is of its last life, the rows of all
             continue
         try:
             options = LabelOptions(**jobs.config(Path(info.path)).options)

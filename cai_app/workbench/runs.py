@@ -38,7 +38,7 @@ class Runs:
         self.settings = settings
         self._ingest = ingest
         self._listing = jobs.Listing(settings)
-        self._board = Board()
+        self._board = Board(settings)
         self._closing = threading.Event()
         self._keeper: threading.Thread | None = None
 
@@ -68,7 +68,8 @@ class Runs:
     def pace(self, options: GenerateOptions) -> float | None:
         """Texts a second of the last `generate` run with the same model and mode, if any."""
         done = [one for one in self.list() if one.kind == "generate" and one.state == "done"]
-        for info in done[:_COMPARED]:
+        # Of a resumed one the time is of its last life, the texts are of all.
+        for info in [one for one in done if one.unbroken][:_COMPARED]:
             asked = jobs.config(Path(info.path)).options
             same = all(asked.get(name) == getattr(options, name) for name in ("backend", "mode"))
             took = (info.ended or 0) - (info.started or 0)

@@ -231,8 +231,8 @@ def remember(workbench: Workbench, demo: gr.Blocks, tab: Tab) -> None:
         )
         if name == "import":
             restored.then(
-                guard(importing.back, workbench, action="write"), [*brought.values(), tab.shown],
-                tab.shown, **QUIET,
+                guard(importing.back, workbench), [*brought.values(), tab.shown], tab.shown,
+                **QUIET,
             )  # fmt: skip
 
 

@@ -61,6 +61,8 @@ def label_form(workbench: Workbench) -> dict[str, Component]:
         few_shot = few_shots("label")
         batch = gr.Slider(1, 64, usual.batch, step=1, label="Comparisons judged together",
                           elem_id="label-batch")  # fmt: skip
+        tokens = gr.Slider(16, 1024, usual.max_tokens, step=16, elem_id="label-max-tokens",
+                           label="Most tokens of the reasoning")  # fmt: skip
     with gr.Row(elem_classes=["cw-buttons"]):
         run = _button(workbench, "Start run", "label-run")
         dry = gr.Button("Estimate the time", elem_id="label-dry")
@@ -68,7 +70,7 @@ def label_form(workbench: Workbench) -> dict[str, Component]:
     fields: dict[str, Component] = {
         "source": source, "model": model, "constitution": constitution, "principle": principle,
         "cot": cot, "orders": orders, "limit": limit, "seed": seed, "few_shot": few_shot,
-        "batch": batch,
+        "batch": batch, "max_tokens": tokens,
     }  # fmt: skip
     values = list(fields.values())
     told = guard(labelling.estimate, workbench)
@@ -133,7 +135,7 @@ def import_part(workbench: Workbench, form: Brought) -> gr.HTML:
     filled = [path, format, source, shown]
     write = {"action": "write"}
     form.upload.upload(guard(importing.brought, workbench, **write), form.upload, filled, **QUIET)
-    path.submit(guard(importing.typed, workbench, **write), path, filled, **QUIET)
+    path.submit(guard(importing.typed, workbench, **write), looked, filled, **QUIET)
     again = guard(importing.again, workbench, **write)
     for event in (format.input, source.blur, rater.blur, model.blur):
         event(again, looked, shown, trigger_mode="always_last", **QUIET)

@@ -14,13 +14,16 @@ const foot = node('div', { class: 'twin' });
 root.append(note, progress, outcome, head, columns, body, foot);
 const FIRST = 7; // of our columns; the others are folded away
 
+// A column of our name is ours, unless another field has it or the Source field stands in for it.
+const unclaimed = (ours) => !(ours === 'source' && view.named) && !Object.entries(view.mapping).some(([other, theirs]) => other !== ours && theirs === ours);
+
 function mapColumn(ours, theirs) {
   const mapping = { ...view.mapping };
-  if (!theirs || theirs === ours) delete mapping[ours]; else mapping[ours] = theirs;
+  if (theirs ? theirs === ours && unclaimed(ours) : !view.columns.includes(ours)) delete mapping[ours]; else mapping[ours] = theirs;
   trigger('map', { mapping });
 }
 function field(ours) {
-  const chosen = view.mapping[ours] ?? (view.columns.includes(ours) ? ours : '');
+  const chosen = view.mapping[ours] ?? (view.columns.includes(ours) && unclaimed(ours) ? ours : '');
   return node('label', { class: chosen ? 'set' : '' }, [node('span', { text: ours }), node('select', { 'aria-label': `Which column is ${ours}?`, 'data-ours': ours, 'data-hold': ours, on: { change: (event) => mapColumn(ours, event.target.value) } }, [
     node('option', { value: '', text: 'none' }), ...view.columns.map((name) => node('option', { value: name, text: name, selected: name === chosen }))])]);
 }
@@ -40,7 +43,7 @@ function drawLines() {
       : [node('td', { class: 'n', text: one.number }), ...['prompt', 'a', 'b'].map((name) => node('td', {}, [node('span', { class: 'clamp', text: one[name] })])), node('td', { text: one.says })])))]));
 }
 async function downloadAside(event) {
-  const said = await server.rejected({});
+  const said = await server.rejected({}).catch(() => ({ error: 'No connection. Try again in a moment.' }));
   if (said.error) { setText(note, said.error); setShown(note, true); return; }
   const url = URL.createObjectURL(new Blob([said.value.text], { type: 'application/x-ndjson' }));
   node('a', { href: url, download: said.value.name }).click();
@@ -53,7 +56,7 @@ function drawOutcome() {
   const count = (value, text, look = '') => node('div', { class: `figure ${look}` }, [node('b', { text: value.toLocaleString('en') }), node('span', { text })]);
   outcome.replaceChildren(node('div', { class: 'counts' }, [count(found.read, 'rows read'), count(found.added, 'added', 'main'), count(found.duplicates, 'there already'), ...(found.conflicts ? [count(found.conflicts, 'said otherwise before', 'bad')] : []), count(found.rejected, 'kept aside', found.rejected ? 'bad' : '')]),
     ...[found.extra_turns > 0 && node('p', { class: 'meta', text: `${plural(found.extra_turns, 'response')} hold further turns, as they stand in the file.` }),
-      found.conflicts > 0 && node('p', { class: 'meta', text: `${plural(found.conflicts, 'row')} say something else of a pair on which the same rater has an answer here already; that one stays. To keep both, name a time column or another rater, and import again.` }),
+      found.conflicts > 0 && node('p', { class: 'meta', text: `${plural(found.conflicts, 'row')} say something else of a pair on which the same rater has an answer here already; that one stays. To keep both, name ${view.columns.length ? 'a time column or another rater' : 'another rater'}, and import again.` }),
       found.rejected > 0 && node('button', { type: 'button', class: 'btn', text: 'Download what was kept aside', title: 'Every line with its number and the reason', on: { click: downloadAside } })].filter(Boolean));
 }
 function drawProgress() {

@@ -1,5 +1,6 @@
 """The import form: a file brought into the home, looked at, mapped, taken in row by row."""
 
+import re
 import shlex
 import time
 from collections.abc import Iterator, Mapping
@@ -14,13 +15,13 @@ from cai_app.formats import ReadOptions
 from cai_app.records import Record
 from cai_app.workbench import Workbench
 from cai_app.workbench.data import Imported
-from components.shared import sentence
+from components.shared import role, sentence
 
 SHORT = 400  # characters of a text in the preview
 SECONDS = 0.3  # between two looks at an import
 # Columns that a table may have, those that most have first; the rest is folded away.
 OURS = ("prompt", "a", "b", "chosen", "rejected", "value", "rater", "question", "principle", "kind",
-        "source", "a_model", "b_model")  # fmt: skip
+        "time", "source", "a_model", "b_model")  # fmt: skip
 MOST_REJECTED = 5_000_000  # characters of a rejected file that a browser is sent
 
 
@@ -36,13 +37,15 @@ class Line(Record):
 
 
 class Look(Record):
-    """What the import form shows beside its fields."""
+    """What the import form shows beside its fields. `mapping` is what somebody chose, "" for none;
+    `named` says that the Source field stands in for a column of that name."""
 
     state: Literal["new", "ready", "failed", "running", "done", "stopped"] = "new"
     file: str = ""
     columns: tuple[str, ...] = ()
     ours: tuple[str, ...] = OURS
     mapping: dict[str, str] = {}
+    named: bool = False
     lines: tuple[Line, ...] = ()
     command: str = ""
     read: int = 0
@@ -59,16 +62,24 @@ def brought(workbench: Workbench, uploaded: str) -> tuple[str, str, str, Shown]:
     """A file was uploaded: its copy's path, what it probably is, a name for its source."""
     copy = workbench.bring(Path(uploaded))
     format = formats.guess(copy)
-    source = _source(Path(uploaded))
+    source = _source(copy)
     return str(copy), format, source, look(workbench, str(copy), format, source, "", "", {})
 
 
-def typed(workbench: Workbench, path: str) -> tuple[Any, Any, Any, Shown]:
-    """A path of this machine was typed instead."""
-    if not (path or "").strip():
+def typed(
+    workbench: Workbench, path: str, format: str, source: str, rater: str, model: str, shown: Shown
+) -> tuple[Any, Any, Any, Any]:
+    """A path of this machine was typed instead. Where it is that of the copy which the form holds
+    already, all that was said of the file stays."""
+    path = (path or "").strip()
+    if not path:
         return gr.skip(), gr.skip(), gr.skip(), Look().model_dump(mode="json")
+    file, held = Path(path), Path(str((shown or {}).get("file") or ""))
+    if file.parent == workbench.settings.home / "exchange" and file.name == held.name:
+        now = again(workbench, path, format, source, rater, model, shown)
+        return gr.skip(), gr.skip(), gr.skip(), now
     try:
-        return brought(workbench, path.strip())
+        return brought(workbench, path)
     except CaiError as error:
         failed = Look(state="failed", file=path, message=sentence(error))
         return gr.skip(), gr.skip(), gr.skip(), failed.model_dump(mode="json")
@@ -90,13 +101,15 @@ def look(
         return failed.model_dump(mode="json")
     lines = [_line(row) for row in found.rows]
     lines += [_rejected(row) for row in found.rejected]
+    asked = _command(format, file, options, rater, found.columns)
     view = Look(
         state="ready",
         file=file.name,
         columns=found.columns,
         mapping=mapping,
+        named="source" not in mapping and "source" in options.columns,
         lines=tuple(sorted(lines, key=lambda one: one.number)),
-        command=f"{workbench.settings.command} {_command(format, file, options, source, rater)}",
+        command=f"{workbench.settings.command} {asked}",
         result=given,
     )
     return view.model_dump(mode="json")
@@ -117,8 +130,9 @@ def again(
 def back(
     workbench: Workbench, path: str, format: str, source: str, rater: str, model: str, shown: Shown
 ) -> Any:
-    """The page was reloaded with a file in the form: its rows are shown again."""
-    if not (path or "").strip() or workbench.imports.now().under_way:
+    """The page was reloaded with a file in the form: its rows are shown again. To visitors, whose
+    pages load all the same, nothing is; that is no error."""
+    if role(workbench) != "owner" or not (path or "").strip() or workbench.imports.now().under_way:
         return gr.skip()
     return look(workbench, path, format, source, rater, model, shown)
 
@@ -184,13 +198,17 @@ def _asked(
 ) -> tuple[Path, ReadOptions]:
     if not (path or "").strip():
         raise InputError("no file is chosen; upload one, or type its path")
+    file, called, columns = Path(path.strip()), (source or "").strip(), dict(mapping)
+    # The form fills in the file's own name, which says less than a column; another one was typed.
+    if called and called != _source(file):
+        columns.setdefault("source", "")
     options = ReadOptions(
-        source=(source or "").strip() or format,
+        source=called or format,
         rater=formats.named_rater(rater.strip()) if (rater or "").strip() else None,
         model=(model or "").strip() or None,
-        columns=mapping,
+        columns=columns,
     )
-    return Path(path.strip()), options
+    return file, options
 
 
 def _mapping(shown: Shown | None) -> dict[str, str]:
@@ -200,9 +218,9 @@ def _mapping(shown: Shown | None) -> dict[str, str]:
 
 
 def _source(path: Path) -> str:
-    """A file's name without what says how it is packed."""
-    name = path.name
-    for suffix in (".gz", ".jsonl", ".json", ".csv", ".parquet"):
+    """A file's name without what says how it is packed, nor the mark of a copy in the home."""
+    name = re.sub("^[0-9a-f]{12}-", "", path.name)
+    for suffix in (".gz", ".jsonl", ".json", ".csv", ".tsv", ".parquet"):
         name = name.removesuffix(suffix)
     return name or path.name
 
@@ -241,15 +259,23 @@ def _rejected(row: Mapping[str, Any]) -> Line:
     return Line(number=row["line"], prompt=row["raw"][:SHORT], reason=row["reason"])
 
 
-def _command(format: str, file: Path, options: ReadOptions, source: str, rater: str) -> str:
-    parts = ["import", format, shlex.quote(str(file))]
-    if options.source != format:
+def _command(
+    format: str, file: Path, options: ReadOptions, rater: str, theirs: tuple[str, ...]
+) -> str:
+    """The same as a command, where --source is heard before a column of that name."""
+    parts, columns = ["import", format, shlex.quote(str(file))], dict(options.columns)
+    without = columns.get("source") == ""
+    if options.source != format or without:
         parts.append(f"--source {shlex.quote(options.source)}")
+        if without:
+            del columns["source"]
+        elif "source" in theirs and "source" not in columns.values():
+            columns.setdefault("source", "source")
     if options.rater is not None:
         parts.append(f"--rater {shlex.quote(rater.strip())}")
     if options.model is not None:
         parts.append(f"--model {shlex.quote(options.model)}")
-    if options.columns:
-        pairs = (f"{ours}={theirs}" for ours, theirs in options.columns.items())
+    if columns:
+        pairs = (f"{ours}={name}" for ours, name in columns.items())
         parts.append(f"--columns {' '.join(map(shlex.quote, pairs))}")
     return " ".join(parts)

@@ -17,7 +17,7 @@ from components.shared import check_open_to, role, sentence, whole
 # The form's value and the option of the command that says the same.
 _SPELLED = {"backend": "--backend", "constitution": "--constitution", "principle": "--principle",
             "few_shot": "--few-shot", "orders": "--orders", "limit": "--limit", "seed": "--seed",
-            "batch": "--batch"}  # fmt: skip
+            "batch": "--batch", "max_tokens": "--max-tokens"}  # fmt: skip
 
 
 def estimate(workbench: Workbench, *form: Any) -> dict[str, Any]:
@@ -63,6 +63,7 @@ def read_form(
     seed: float,
     few_shot: int,
     batch: float,
+    max_tokens: float | None,
 ) -> tuple[str, LabelOptions]:
     """The form's values as options, and where the comparisons are."""
     if not (source or "").strip():
@@ -77,6 +78,7 @@ def read_form(
         seed=whole(seed),
         few_shot=few_shot,
         batch=batch,  # type: ignore[arg-type]  # a field may be empty, or hold 1.5
+        max_tokens=max_tokens,  # type: ignore[arg-type]
     )
     return source.strip(), options
 

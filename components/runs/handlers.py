@@ -59,11 +59,8 @@ def retry(workbench: Workbench, event: gr.EventData) -> Update:
 
 
 def delete(workbench: Workbench, event: gr.EventData) -> Update:
-    """Remove a run's folder; its rows are taken into the store first."""
-    id = text_of(event, "run", 200)
-    if workbench.runs.read(id).state == "done":
-        workbench.ingest()
-    workbench.runs.delete(id)
+    """Remove a run's folder; its rows are taken into the store first, or it stays."""
+    workbench.delete_run(text_of(event, "run", 200))
     return _whole(workbench, "")
 
 

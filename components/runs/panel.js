@@ -70,7 +70,7 @@ function choose(id) {
 function act(what) { asking = ''; trigger(what, { run: detail.dataset.run }); drawAsk(); }
 function ask(what) { asking = asking === what ? '' : what; drawAsk(); sure.querySelector('button')?.focus(); }
 function drawAsk() {
-  const words = { kill: 'What it wrote since its last checkpoint is done again by Resume.', delete: 'Its folder goes, log and checkpoints with it. Rows in the store stay.' };
+  const words = { kill: 'What it wrote since its last checkpoint is done again by Resume.', delete: 'Its folder goes: log, checkpoints and, of a training, its adapter. Rows in the store stay, and so does a named copy of an adapter.' };
   sure.replaceChildren(...(asking ? [node('span', { text: words[asking] }),
     btn(asking === 'kill' ? 'Kill it now' : 'Delete it', () => act(asking)), link('leave it', () => { asking = ''; drawAsk(); })] : []));
 }

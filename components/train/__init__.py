@@ -1,6 +1,6 @@
 """The Train tab: start a training, follow its curves, compare runs, read what its model answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -11,7 +11,7 @@ from components.demo import load_demo
 from components.replies import answering
 from components.shared import guard, offered_models
 from components.train import asking, following
-from components.widgets import part, title
+from components.widgets import SCORING, part, title
 
 SENTENCE = (
     "Train SL-CAI, a preference model and a policy on one 4-bit base, in the background: close "
@@ -61,20 +61,11 @@ def build(workbench: Workbench) -> Tab:
     return Tab(board)
 
 
-def send_to(
-    workbench: Workbench,
-    tab: Tab,
-    tabs: gr.Tabs,
-    *,
-    model: Component,
-    data: Mapping[str, Component],
-) -> None:
+def send_to(workbench: Workbench, tab: Tab, tabs: gr.Tabs, *, model: Component) -> None:
     """Wire "try it in Critique", and the first steps of an empty list, some of which lead to the
     Data tab."""
     tab.board.use(guard(following.used, workbench), None, [model, tabs], **QUIET)
-    tab.board.begin(
-        guard(asking.begin, workbench, action="write"), None, [data["mode"], tabs], **QUIET
-    )
+    tab.board.begin(guard(asking.begin, workbench, action="write"), None, tabs, **QUIET)
 
 
 def announce(
@@ -85,8 +76,10 @@ def announce(
 
     def refreshed(bench: Workbench) -> Any:
         """New choices of each dropdown; what is chosen stays."""
-        listed = gr.update(choices=offered_models(bench))
-        return [listed for _ in models] if len(models) > 1 else listed
+        writing = gr.update(choices=offered_models(bench))
+        scoring = gr.update(choices=offered_models(bench, scoring=True))
+        listed = [scoring if one.elem_id == f"{SCORING}-model" else writing for one in models]
+        return listed if len(listed) > 1 else listed[0]
 
     for event in (header.grown, demo.load):
         event(guard(refreshed, workbench), None, list(models), **QUIET)

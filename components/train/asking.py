@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from cai_app.backends import is_preference_model
 from cai_app.errors import CaiError, InputError
 from cai_app.records import GenerateOptions, LabelOptions, TrainOptions
 from cai_app.workbench import Workbench, training
@@ -126,8 +127,8 @@ def read_form(asked: dict[str, Any]) -> tuple[str, TrainOptions]:
     )
 
 
-def begin(workbench: Workbench, event: gr.EventData) -> tuple[Any, Any]:
-    """The first steps that an empty list offers: outputs are Data's mode and the tabs."""
+def begin(workbench: Workbench, event: gr.EventData) -> Any:
+    """The first steps that an empty list offers: the output is the tabs."""
     name = text_of(event, "name", 20)
     if name == "chains":
         options = GenerateOptions(mode="chains", rounds=2, limit=8, batch=4)
@@ -135,11 +136,11 @@ def begin(workbench: Workbench, event: gr.EventData) -> tuple[Any, Any]:
     elif name == "labels":
         workbench.label(workbench.file_task("pairs", LabelOptions()))
     elif name == "data":
-        return gr.skip(), gr.update(selected="data")
+        return gr.update(selected="data")
     else:
         raise InputError(f"there is no first step '{name}'; reload the page")
     gr.Info("Started. Runs, in the header, shows how it goes on.", duration=6)
-    return gr.skip(), gr.skip()
+    return gr.skip()
 
 
 def _own(kind: str) -> set[str]:
@@ -200,8 +201,19 @@ def _starts(workbench: Workbench, kind: str) -> list[Choice]:
                {"value": "none", "label": "the pretrained base"}]  # fmt: skip
     scores = {one.id for one in workbench.runs.trainings() if one.kind == "preference"}
     scores |= {one.title for one in workbench.runs.trainings() if one.kind == "preference"}
-    known = {name: None for one in workbench.models() for name in one.adapters}
+    known = {name: one.spec for one in workbench.models() for name in one.adapters}
+    if kind != "preference":  # what else is learned is to write
+        scores |= {name for name, spec in known.items() if _scores(workbench, spec, name)}
     return offered + [{"value": name, "label": name} for name in known if name not in scores]
+
+
+def _scores(workbench: Workbench, spec: str, adapter: str) -> bool:
+    """Whether an adapter of a model is a preference model; one that cannot be read says what is
+    wrong when it is chosen."""
+    try:
+        return is_preference_model(f"{spec.partition('@')[0]}@{adapter}", workbench.settings)
+    except (CaiError, OSError, ValueError, KeyError):
+        return False
 
 
 def _preference_models(workbench: Workbench, kind: str) -> list[Choice]:

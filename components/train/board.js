@@ -143,7 +143,7 @@ function row(line) {
   return it.element;
 }
 // Held-out numbers first: they are what a run is compared by.
-const FIRST = ['ai_accuracy', 'helpful_accuracy', 'checked_accuracy', 'held_out_loss', 'held_out_pm', 'test_pm', 'kl', 'harm', 'helpfulness', 'held_out_rewards_acc', 'loss'];
+const FIRST = ['ai_accuracy', 'helpful_accuracy', 'checked_accuracy', 'held_out_loss', 'held_out_pm', 'test_pm', 'kl', 'harm', 'helpfulness', 'held_out_accuracy', 'loss'];
 const headline = (metrics) => { const known = Object.entries(metrics).filter(([name]) => !QUIET.has(name) && name !== 'lr'); const place = ([name]) => { const n = FIRST.indexOf(name); return n < 0 ? FIRST.length : n; }; return known.sort((a, b) => place(a) - place(b)).slice(0, kind === 'rl' ? 4 : 3); };
 
 function drawList() {

@@ -33,8 +33,8 @@ const PLOTS = [
   { title: 'Evasive, boilerplate, truncated', of: ['evasive', 'boilerplate', 'truncated'], low: 0 },
   { title: 'Harm by the reference rule, 0-4', of: ['harm'], low: 0 },
   { title: 'Helpfulness by the reference rule, 0-100', of: ['helpfulness'] },
-  { title: 'DPO: reward margin', match: /^(held_out_)?rewards_margins$/ },
-  { title: 'DPO: accuracy', match: /^(held_out_)?rewards_accuracies$/ },
+  { title: 'DPO: reward margin', kinds: ['dpo'], of: ['margin', 'held_out_margin'] },
+  { title: 'DPO: accuracy', kinds: ['dpo'], of: ['accuracy', 'held_out_accuracy'] },
   { title: 'Learning rate', of: ['lr'], low: 0, minor: true },
 ];
 const QUIET = new Set(['epoch', 'tokens', 'grad_norm', 'entropy', 'sqrt_kl', 'spread', 'unscored', 'rejected', 'too_long']);

@@ -74,7 +74,7 @@ def act(workbench: Workbench, asked: dict[str, Any], who: str) -> dict[str, Any]
         "stop": workbench.runs.stop,
         "kill": workbench.runs.kill,
         "resume": workbench.runs.resume,
-        "delete": workbench.runs.delete,
+        "delete": workbench.delete_run,
         "up": lambda id: workbench.runs.move(id, "up"),
         "down": lambda id: workbench.runs.move(id, "down"),
     }

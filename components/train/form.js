@@ -5,7 +5,6 @@ const query = new URLSearchParams(window.location.search);
 const btn = (text, act, look = '') => node('button', { type: 'button', class: look, text, on: { click: act } });
 const link = (text, act, title) => node('button', { type: 'button', class: 'link', text, title, on: { click: act } });
 const clock = (s) => s >= 5400 ? `${(s / 3600).toFixed(1)} hours` : s >= 90 ? `${Math.round(s / 60)} minutes` : `${Math.max(1, Math.round(s))} seconds`;
-const size = (bytes) => bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`;
 const spoken = (name) => ({ lr: 'learning rate', pm: 'preference model', max_steps: 'most steps', kl_weight: 'λ, the price of KL', mix: 'share of AI labels', helpful: 'helpful data' }[name] ?? name.replaceAll('_', ' '));
 let kept = {};
 try { kept = JSON.parse(window.localStorage.getItem(KEPT) ?? '{}') ?? {}; } catch { kept = {}; }

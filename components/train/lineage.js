@@ -52,7 +52,7 @@ const graph = (() => {
     const made = near(found.links.filter((link) => link.child === one.id), 'parent'), became = found.links.filter((link) => link.parent === one.id).map((link) => `${link.child} (${link.relation})`).join(' · ');
     const isRun = /^\d{8}-\d{6}-/.test(one.id);
     const facts = [['id', one.id], ['made from', made], ['became', became], ['stale', one.stale ? 'its constitution says something else by now' : '']];
-    const buttons = [one.id !== found.id && btn('Centre on it', () => open(place, one.id)), one.stage === 'training' && one.id !== opened && btn('Open this training', () => { kindOf(one.id); openRun(one.id); }),
+    const buttons = [one.id !== found.id && btn('Centre on it', () => open(place, one.id)), one.stage === 'training' && one.id !== opened && btn('Open this training', () => openOther(one.id)),
       isRun && one.stage !== 'training' && btn('Open in Runs', () => window.dispatchEvent(new CustomEvent('cw-run', { detail: one.id })))].filter(Boolean);
     const list = node('dl', { class: 'facts' });
     const fill = (all) => list.replaceChildren(...all.filter(([, value]) => value !== '' && value !== null && value !== undefined).map(([key, value]) => node('div', {}, [node('dt', { text: key }), node('dd', { text: typeof value === 'object' ? JSON.stringify(value) : String(value) })])));
@@ -66,7 +66,16 @@ const graph = (() => {
     fill([...facts, ['command', card.command], ['seed', seed ?? card.options.seed], ...Object.entries(card.inputs).map(([key, value]) => [`sha256 of ${key}`, value]), ['adapter', adapter_hash], ['base', base_hash], ['start', start_hash],
       ...Object.entries(card.provenance).map(([key, value]) => [spoken(key), value]), ['versions', versions ? Object.entries(versions).map(([key, value]) => `${key} ${value}`).join(', ') : '']].filter(([key], n, all) => all.findIndex(([other]) => other === key) === n));
   }
-  function kindOf(id) { const line = lineOfRun(id); if (line && line.kind !== kind) window.dispatchEvent(new CustomEvent('cw-train-show', { detail: line.kind })); }
+  // The form changes the kind and says so once it has; until then the board would take the newest
+  // of the kind before for the one that is open.
+  function openOther(id) {
+    const line = lineOfRun(id);
+    if (!line || line.kind === kind) { openRun(id); return; }
+    const then = (event) => { if (event.detail.kind !== line.kind) return; window.removeEventListener('cw-train-kind', then); openRun(id); };
+    window.addEventListener('cw-train-kind', then);
+    setTimeout(() => window.removeEventListener('cw-train-kind', then), 10000); // the form may never say so
+    window.dispatchEvent(new CustomEvent('cw-train-show', { detail: line.kind }));
+  }
   const openRun = (id) => { opened = id; detail.reset(); address(); drawList(); tick(); };
   return { open };
 })();

@@ -90,7 +90,7 @@ def _with_adapter(model: Any, start: Path | None, options: TrainOptions, label: 
         )
         wrapped = get_peft_model(model, config)
     else:
-        if folders.read_json(start / "adapter_config.json").get("task_type") == "SEQ_CLS":
+        if folders.scores_texts(start):
             raise InputError(
                 f"adapter {trained.name_of(start)} is a preference model; start from one that "
                 "writes, such as helpful, or from none"

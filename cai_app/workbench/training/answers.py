@@ -105,7 +105,7 @@ def _helpful(options: SftOptions, sources: Sources) -> list[Row]:
         from cai_app.store import training
 
         found = [
-            {"prompt": one.prompt, "text": one.text}
+            {"prompt": one.prompt, "text": one.text, "cut": one.finish not in (None, "stop")}
             for one in training.answers(sources.store(), options.helpful)
         ]
         if not found:

@@ -17,11 +17,10 @@ from cai_app.workbench.training.gathering import Gathered, Sources
 
 
 class Kind(NamedTuple):
-    """A kind of training; `title` and `about` are for the form."""
+    """A kind of training; `about` says what it is for."""
 
     options: type[TrainOptions]
     gather: Callable[[Any, Sources], Gathered]
-    title: str
     about: str
 
 
@@ -29,31 +28,26 @@ KINDS: dict[str, Kind] = {
     "sft": Kind(
         SftOptions,
         answers.gather,
-        "SL-CAI, or helpful",
         "Fine-tune on answers: revised ones make SL-CAI, helpful ones the helpful model.",
     ),
     "preference": Kind(
         PreferenceOptions,
         rewards.gather_pairs,
-        "Preference model",
         "Learn from labels which of two answers is better: what RL is rewarded by.",
     ),
     "rl": Kind(
         RlOptions,
         rewards.gather_prompts,
-        "RL-CAI",
         "Write, be scored by a preference model, do more of what scored well, stay near the start.",
     ),
     "dpo": Kind(
         DpoOptions,
         labels.gather,
-        "DPO",
         "Learn preferences without a preference model: the cheap baseline to RL.",
     ),
     "distill": Kind(
         DistillOptions,
         preambles.gather,
-        "Context distillation",
         "Answer without the preamble as with it.",
     ),
 }

@@ -66,7 +66,7 @@ def _ended(settings: Settings) -> list[RunInfo]:
         if one.state == "done"
         and one.done
         and (one.ended or 0) > (one.started or 0)
-        and one.queued <= one.created
+        and one.unbroken
     ]
 
 

@@ -90,7 +90,10 @@ def prepare(kind: str, options: TrainOptions, sources: Sources) -> jobs.NewRun:
 
 
 def settle(options: TrainOptions, settings: Settings) -> TrainOptions:
-    """Options with base and start adapter found: `backend` without an adapter, `start` a name."""
+    """Options with base and start adapter found: `backend` without an adapter, `start` a name.
+
+    Raises InputError for a base or start that the training cannot use, and a name that is taken.
+    """
     parsed = parse_spec(whole_spec(options.backend))
     if parsed.kind == "openai":
         raise InputError(f"{parsed.text} is a remote model, which cannot be trained here")
@@ -105,6 +108,12 @@ def settle(options: TrainOptions, settings: Settings) -> TrainOptions:
     found = locate(f"{base}@{start}", settings).adapter
     if found is not None and "/" not in start:
         start = trained.name_of(found)
+    scores = found is not None and folders.scores_texts(found)
+    if scores and not isinstance(options, PreferenceOptions):
+        raise InputError(
+            f"start {start} is a preference model, which writes nothing; name one that writes, "
+            "such as helpful, or none"
+        )
     _check_batch(options)
     if options.name and (reason := trained.taken(settings, options.name)):
         raise InputError(f"the name {reason} already; choose another one")

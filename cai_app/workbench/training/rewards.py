@@ -98,7 +98,10 @@ def _judged(
     reasoned = {one.id for one in store.labels.raters.all() if one.cot}
     for row in rows:
         row["cot"] = row["rater"] in reasoned
-    if unscored := training.unscored(store, constitution=_name(options.constitution)):
+    unscored = training.unscored(
+        store, source=options.source or None, constitution=_name(options.constitution)
+    )
+    if unscored:
         rejected["unscored by the AI"] = unscored
     known = {row["id"] for row in rows}
     people = training.preferences(store, kinds=("human",))
@@ -194,8 +197,7 @@ def _looks(options: RlOptions, steps: int) -> int:
 
 def _reward(options: RlOptions, settings: Settings, name: str) -> Any:
     folder = locate(f"{options.backend}@{name}", settings).adapter
-    config = folders.read_json(folder / "adapter_config.json") if folder else {}
-    if folder is None or config.get("task_type") != "SEQ_CLS":
+    if folder is None or not folders.scores_texts(folder):
         raise InputError(
             f"{name} is no preference model, so it cannot reward; train one: python -m cai_app "
             "train preference --set name=pm"
