@@ -90,8 +90,11 @@ def build(workbench: Workbench) -> gr.Blocks:
         header.connect(workbench, demo, top, model=writing.model, constitution=writing.constitution)
         received = ("prompt", "a", "b", "model", "constitution")
         critique.send_to(workbench, writing, [*map(judging.fields.get, received), tabs])
-        dropdowns = [writing.constitution, judging.fields["constitution"]]
+        forms = (judging.fields, browsing.fields, browsing.doing.label)
+        dropdowns = [writing.constitution, *(one["constitution"] for one in forms)]
         constitution.announce(workbench, demo, editing, dropdowns)
+        critique.follow(workbench, editing.editor.saved, writing)
+        judge.follow(workbench, editing.editor.saved, judging)
         critique.notice_age(workbench, critique_tab, writing)
         judge.notice_age(workbench, judge_tab, judging)
         spotcheck.refresh(workbench, spotcheck_tab, checking)
@@ -102,8 +105,7 @@ def build(workbench: Workbench) -> gr.Blocks:
         agreement.remember(workbench, demo, auditing)
         data.send_to(workbench, browsing, [*map(judging.fields.get, received[:3]), tabs])
         data.remember(workbench, demo, browsing)
-        train.send_to(workbench, training, tabs, model=writing.model, data=browsing.fields)
-        forms = (judging.fields, browsing.fields, browsing.doing.label)
+        train.send_to(workbench, training, tabs, model=writing.model)
         models = [writing.model, *(one["model"] for one in forms), editing.model]
         train.announce(workbench, demo, top, models)
         demo.load(guard(memory.opened_tab, workbench), None, tabs, api_visibility="private")

@@ -183,6 +183,21 @@ def mean(values: Sequence[float | None], clusters: Ints) -> Estimate:
     return estimate(features, features[:, 1], clusters[there], ratio)
 
 
+def rate(values: Sequence[bool], clusters: Ints) -> Estimate:
+    """The share of rows [rows] that are true, with an interval that has a width at 0 and 1 too,
+    where a bootstrap has none: see `bounded_mean`.
+
+    Rows of a single cluster have no interval; no rows, nothing.
+    """
+    if not len(values):
+        return Estimate()
+    row = np.array(values, dtype=np.float64)
+    share = float(row.mean())
+    if clusters.min() == clusters.max():
+        return Estimate(share, None, len(row))
+    return Estimate(share, bounded_mean(row, np.ones(len(row)), clusters), len(row))
+
+
 def ratio(totals: Floats) -> Floats:
     """The first of two totals over the second: a mean, where the second counts rows."""
     found: Floats = totals[..., 0] / totals[..., 1]

@@ -42,6 +42,15 @@ const addressOf = (tab) => {
   const old = new URLSearchParams(window.location.search);
   return old.get('tab') === tab ? old : new URLSearchParams([...old].filter(([name]) => ['__theme', 'run'].includes(name)));
 };
+// A link to what a tab's run was asked: kept when it begins, as by the time it is copied the address
+// may be another tab's.
+const linkOf = (tab) => {
+  let kept = '';
+  return {
+    keep: () => { if (new URLSearchParams(window.location.search).get('tab') === tab) kept = window.location.href; },
+    now: () => kept || window.location.href,
+  };
+};
 const plural = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`;
 const copyText = async (text, button) => {
   try { await navigator.clipboard.writeText(text); } catch {
@@ -64,7 +73,7 @@ const start = (render) => { render(props.value); watch('value', () => render(pro
 const reveal = () => { if (root.getBoundingClientRect().top > window.innerHeight - 120) root.scrollIntoView({ behavior: 'smooth', block: 'start' }); };
 // Loads what ships for the first minute; everybody who shows rows then looks again.
 const demoButton = (done, look = 'btn') => {
-  const made = node('button', { type: 'button', class: look, text: 'Load the demo data', title: 'A thousand pairs of pocket’s answers with AI labels, marked as from demo; the same as: python -m cai_app import demo', on: { click: async () => {
+  const made = node('button', { type: 'button', class: look, text: 'Load the demo data', title: 'A thousand pairs of pocket’s answers with AI labels, marked as from demo', on: { click: async () => {
     made.disabled = true; made.textContent = 'Loading…';
     const said = await server.load_demo({}).catch((error) => ({ error: error.message }));
     made.disabled = false; made.textContent = said.error ? `${said.error} Try again` : `${said.value.added.toLocaleString('en')} rows loaded`;

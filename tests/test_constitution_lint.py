@@ -72,6 +72,20 @@ def test_near_duplicates_are_told_at_the_later_one() -> None:
     assert (found.rule, found.index) == ("near-duplicate", 2) and "'q0'" in found.message
 
 
+@pytest.mark.parametrize("change", [{"enabled": False}, {"weight": 0}])
+def test_a_duplicate_that_cannot_be_drawn_counts_once_and_is_left_alone(
+    change: dict[str, object],
+) -> None:
+    twins = asked("Which is funnier?", "Which is funnier?")
+    first, second = twins.preference
+    assert rules(lint(twins)) == ["near-duplicate"]
+    for pair in (
+        (first.model_copy(update=change), second),
+        (first, second.model_copy(update=change)),
+    ):
+        assert lint(twins.model_copy(update={"preference": pair})) == []
+
+
 def test_what_keeps_it_from_being_used_is_an_error() -> None:
     texts = (("a", ""), ("a", "?"), ("", "Human: ?"))
     principles = tuple(PreferencePrinciple(id=id, question=text) for id, text in texts)

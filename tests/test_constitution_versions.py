@@ -84,7 +84,7 @@ def test_of_processes_that_save_at_once_one_wins(settings: Settings) -> None:
 def test_restoring_brings_an_old_version_back_and_keeps_the_rest(settings: Settings) -> None:
     first = save(mine(), Edit(), settings)
     second = save(mine("Worse?"), Edit(parent=first.hash), settings)
-    back = versions(settings).restore("mine", first.hash[:8], Edit(parent=second.hash))
+    back = Workbench(settings).workshop.restore("mine", first.hash[:8], Edit(parent=second.hash))
     assert (back.hash, back.action, back.parent) == (first.hash, "restore", second.hash)
     assert load("mine", settings) == mine()
     assert [one.hash for one in versions(settings).history("mine")] == [
@@ -117,7 +117,7 @@ def test_a_file_changed_by_hand_is_told_and_older_versions_stay(settings: Settin
         load("mine", settings)
     assert load(f"mine@{first.hash}", settings) == mine()
     assert "mine" not in [one.name for one in list_all(settings)]
-    back = versions(settings).restore("mine", first.hash, Edit(parent=second.hash))
+    back = Workbench(settings).workshop.restore("mine", first.hash, Edit(parent=second.hash))
     assert load("mine", settings).hash == back.hash
 
 

@@ -1,7 +1,9 @@
 """Judging: both orders, principles, chain of thought, clamp, unscored, bad input."""
 
 import math
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +12,9 @@ from conftest import ScriptedBackend
 from cai_app.constitution import Constitution, load
 from cai_app.errors import InputError
 from cai_app.judge import JudgeConfig, Judged, PrincipleScored, RationaleAdded, compare
+from cai_app.prompts import templates
 from cai_app.records import Prompt, Verdict
-from cai_app.settings import Settings
+from cai_app.settings import ROOT, Settings
 
 ASK, A, B = "Help me open it?", "Sure.", "You could ask."
 
@@ -40,6 +43,25 @@ def test_both_orders_are_asked_and_averaged(harmless: Constitution, settings: Se
     first, second = (prompt.text for prompt, _ in backend.history)
     assert f"(A) [[[{A}]]]\n (B) [[[{B}]]]" in first
     assert f"(A) [[[{B}]]]\n (B) [[[{A}]]]" in second
+
+
+def test_few_shots_edited_between_two_comparisons_show_at_once(
+    harmless: Constitution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("templates", "fewshots"):
+        shutil.copytree(ROOT / "data" / name, tmp_path / "data" / name)
+    settings = Settings(home=tmp_path / "home", data=tmp_path / "data")
+    path = tmp_path / "data" / "fewshots" / "judge.yaml"
+    backend = ScriptedBackend(p_first=[0.3, 0.9] * 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(templates, "ROOT", tmp_path)
+        judged(backend, harmless, settings)
+        edited = path.read_text(encoding="utf-8").replace("wool coat", "tin hat")
+        path.write_text(edited, encoding="utf-8")
+        judged(backend, harmless, settings)
+    templates.template_hash()  # what is shipped again
+    first, _, second, _ = (prompt.text for prompt, _ in backend.history)
+    assert "wool coat" in first and "tin hat" in second
 
 
 def test_swapping_a_and_b_inverts_the_verdict(harmless: Constitution, settings: Settings) -> None:

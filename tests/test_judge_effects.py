@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from conftest import ScriptedBackend
@@ -10,7 +12,8 @@ from judging import PAIRS, ReadingBackend, asks
 from cai_app import judge
 from cai_app.constitution import Constitution
 from cai_app.errors import InputError
-from cai_app.intervals import codes, mean
+from cai_app.intervals import Estimate, codes, mean, rate
+from cai_app.judge import scores as scoring
 from cai_app.judge.scores import Key, Pair, Score, Scores
 from cai_app.records import PreferencePrinciple
 from cai_app.settings import Settings
@@ -176,6 +179,47 @@ def test_rows_of_one_prompt_are_one_cluster() -> None:
 def test_a_single_prompt_has_no_interval() -> None:
     found = mean([0.2, None], codes(["p", "q"]))
     assert (found.value, found.ci, found.n) == (0.2, None, 1)
+
+
+def test_a_share_of_all_or_none_is_not_certain() -> None:
+    prompts = codes(["p", "q", "r", "s"])
+    every, none = rate([True] * 4, prompts), rate([False] * 4, prompts)
+    assert (every.value, none.value, every.n) == (1.0, 0.0, 4)
+    assert every.ci and every.ci.low < 0.7 and every.ci.high == 1.0
+    assert none.ci and none.ci.low == 0.0 and none.ci.high > 0.3
+    together = rate([True, True], codes(["p", "p"]))
+    assert (together.value, together.ci, together.n) == (1.0, None, 2)
+    assert rate([], codes([])) == Estimate()
+
+
+def test_few_labels_that_all_turn_round_do_not_settle_that_a_judge_reads(
+    settings: Settings,
+) -> None:
+    turned = [(HARM, "Which has more harm?"), (PRIVACY, "Which has more privacy?")]
+    *_, found = judge.invert(table(settings, ReadingBackend()), PAIRS[:4], turned)
+    assert found.n == found.flips and found.flip_rate.ci and found.flip_rate.ci.low < 0.7
+    *_, same = judge.effect(table(settings, ReadingBackend()), PAIRS, of(HARM), of(HARM))
+    assert same.flip_rate.value == 0.0 and same.flip_rate.ci and same.flip_rate.ci.high > 0
+    *_, apart = judge.conflicts(table(settings, ReadingBackend()), PAIRS, of(HARM, MANNERS))
+    (one,) = apart.pairs
+    assert one.disagree.ci and one.sure.value == 0.0 and one.sure.ci and one.sure.ci.high > 0
+
+
+def test_few_shots_are_read_after_the_hash_that_stands_for_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking for the hash is what reads edited templates again."""
+    asked: list[str] = []
+    for name in ("template_hash", "few_shots"):
+        real = getattr(scoring.prompts, name)
+
+        def told(*given: object, name: str = name, real: Callable[..., Any] = real) -> Any:
+            asked.append(name)
+            return real(*given)
+
+        monkeypatch.setattr(scoring.prompts, name, told)
+    table(settings, ReadingBackend())
+    assert asked == ["template_hash", "few_shots"]
 
 
 def test_many_at_once_say_what_one_at_a_time_says(settings: Settings) -> None:

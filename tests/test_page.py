@@ -10,11 +10,12 @@ import pytest
 from conftest import ScriptedBackend
 
 import app
+from cai_app.constitution import Edit
 from cai_app.errors import BackendError, CaiError, InputError
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 from cai_app.workbench.words import word_diff
-from components import memory, shared
+from components import header, memory, principles, shared
 from components.critique import handlers as writing
 from components.judge import handlers as judging
 
@@ -112,6 +113,14 @@ def test_visitors_use_what_is_offered(settings: Settings, model: str, constituti
         list(writing.run(workbench, "Hello", model, constitution, *FORM[1:]))
 
 
+def test_the_header_tells_of_an_offered_model_before_it_is_opened(settings: Settings) -> None:
+    workbench = Workbench(settings)
+    found = header.status(workbench, "pocket@sl-cai", "harmless", None)["model"]
+    assert (found["state"], found["adapter"]) == ("available", "sl-cai") and found["parameters"]
+    typed = header.status(workbench, "hf:somebody/something", "harmless", None)["model"]
+    assert (typed["state"], typed["adapter"], typed["parameters"]) == ("available", None, None)
+
+
 # Addresses, logins, the built page.
 
 
@@ -141,6 +150,15 @@ def test_a_half_login_is_refused(settings: Settings) -> None:
 def test_no_event_of_the_page_is_public(page: gr.Blocks) -> None:
     seen = {one["api_visibility"] for one in page.config["dependencies"]}
     assert seen == {"private"}
+
+
+def test_a_preference_model_is_offered_to_label_and_nowhere_else(page: gr.Blocks) -> None:
+    offered = {
+        one["props"].get("elem_id")
+        for one in page.get_config_file()["components"]
+        if one["type"] == "dropdown" and "pocket@pm" in str(one["props"].get("choices"))
+    }
+    assert offered == {"label-model"}
 
 
 def test_building_the_page_writes_nothing_beside_the_source(page: gr.Blocks) -> None:
@@ -318,12 +336,47 @@ def test_a_hazard_constitution_is_said_wherever_it_is_used(settings: Settings) -
     chained = views(writing.run(workbench, "Help me", "scripted", "inverted", *FORM[1:]))[-1]
     judged = views(
         judging.judge(
-            workbench, "q", "a", "b", "scripted", "inverted", "", 0, False, True, 0.4, 0.6, 5
+            workbench, "q", "a", "b", "scripted", "inverted", "", 0, False, True, 0.4, 0.6, 5, 160
         )
     )[-1]
     assert chained["hazard"] and judged["hazard"]
-    assert writing.constitution_changed(workbench, "inverted", "")[1]
-    assert not writing.constitution_changed(workbench, "harmless", "")[1]
+    listed = writing.principles
+    assert principles.constitution_changed(workbench, "inverted", "", principles=listed)[1]
+    assert not principles.constitution_changed(workbench, "harmless", "", principles=listed)[1]
+
+
+def test_a_saved_constitution_reaches_every_form_that_offers_one(page: gr.Blocks) -> None:
+    config = page.get_config_file()
+    named = {one["id"]: one["props"].get("elem_id") or "" for one in config["components"]}
+    editor = next(id for id, name in named.items() if name == "constitution-editor")
+    told = {
+        named[output]
+        for one in config["dependencies"]
+        if [editor, "saved"] in [list(target) for target in one["targets"]]
+        for output in one["outputs"]
+    }
+    offering = {name for name in named.values() if name.endswith("-constitution")}
+    assert len(offering) >= 4 and offering | {"critique-principle", "judge-principle"} <= told
+
+
+def test_the_principles_offered_are_those_of_the_version_in_force(settings: Settings) -> None:
+    workbench = bench(settings, ScriptedBackend())
+    first = workbench.constitution("privacy").model_copy(update={"name": "mine"})
+    saved = workbench.workshop.save(first, Edit())
+    for tab, stage in ((writing, "supervised"), (judging, "preference")):
+        chosen = first.of(stage)[0].id
+        offered, _ = principles.constitution_changed(
+            workbench, "mine", chosen, principles=tab.principles
+        )
+        assert offered["value"] == chosen
+    fewer = {"supervised": first.supervised[1:], "preference": first.preference[1:]}
+    workbench.workshop.save(first.model_copy(update=fewer), Edit(parent=saved.hash))
+    for tab, stage in ((writing, "supervised"), (judging, "preference")):
+        gone = first.of(stage)[0].id
+        offered, _ = principles.constitution_changed(
+            workbench, "mine", gone, principles=tab.principles
+        )
+        assert offered["value"] == "" and gone not in {id for _, id in offered["choices"]}
 
 
 @pytest.mark.parametrize("seed", [None, -1, 1.5])
@@ -357,7 +410,7 @@ def test_a_diff_changes_whole_words() -> None:
 
 def test_a_verdict_streams_principle_by_principle(settings: Settings) -> None:
     backend = ScriptedBackend(p_first=(0.9, 0.2) * 16)
-    form = ("q", "a", "b", "scripted", "harmless", "all", 0, False, True, 0.4, 0.6, 5)
+    form = ("q", "a", "b", "scripted", "harmless", "all", 0, False, True, 0.4, 0.6, 5, 160)
     seen = views(judging.judge(bench(settings, backend), *form))
     assert [len(view["principles"]) for view in seen[1:4]] == [1, 2, 3]
     assert seen[-1]["verdict"]["p_a"] == pytest.approx(0.85) and seen[-1]["clamp"] is None
@@ -365,15 +418,22 @@ def test_a_verdict_streams_principle_by_principle(settings: Settings) -> None:
 
 def test_the_clamp_goes_with_chain_of_thought(settings: Settings) -> None:
     backend = ScriptedBackend("Because.", "Because.", p_first=(0.9, 0.1))
-    form = ("q", "a", "b", "scripted", "harmless", "", 0, True, True, 0.4, 0.6, 5)
+    form = ("q", "a", "b", "scripted", "harmless", "", 0, True, True, 0.4, 0.6, 5, 160)
     view = views(judging.judge(bench(settings, backend), *form))[-1]
     assert view["verdict"]["p_a"] == pytest.approx(0.6)
     assert view["verdict"]["orders"][0]["p_a"] == pytest.approx(0.9)
 
 
+def test_reasoning_may_be_as_long_as_the_form_allows(settings: Settings) -> None:
+    backend = ScriptedBackend("Because.", "Because.", p_first=(0.9, 0.1))
+    form = ("q", "a", "b", "scripted", "harmless", "", 0, True, True, 0.4, 0.6, 5, 320)
+    list(judging.judge(bench(settings, backend), *form))
+    assert [how.max_tokens for _, how in backend.history if how] == [320, 320]
+
+
 def test_an_empty_response_is_named(settings: Settings) -> None:
     workbench = bench(settings, ScriptedBackend())
-    form = ("q", "a", " ", "scripted", "harmless", "", 0, False, True, 0.4, 0.6, 5)
+    form = ("q", "a", " ", "scripted", "harmless", "", 0, False, True, 0.4, 0.6, 5, 160)
     seen = []
     with pytest.raises(InputError, match="response B is empty"):
         seen.extend(views(judging.judge(workbench, *form)))

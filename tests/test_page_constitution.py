@@ -3,18 +3,22 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import pytest
 from conftest import ScriptedBackend
 from judging import ReadingBackend
+from test_page import Event
 
 from cai_app.constitution import load
 from cai_app.errors import InputError
+from cai_app.records import Comparison, Rater, Response
 from cai_app.settings import Settings
 from cai_app.workbench import Workbench
 from components.constitution import LOOKS, WRITES, effects, handlers
+from components.critique import handlers as writing
 from components.judge import handlers as judging
 from components.replies import answering
 
@@ -268,6 +272,22 @@ def test_what_cannot_be_measured_says_why_in_place(
             views.extend(u[0] for u in effects.measure(workbench, text, *form))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("kind", ["effect", "ablate"])
+def test_saved_pairs_whose_labels_are_shown_leave_the_spot_checks_of_who_measured(
+    workbench: Workbench, settings: Settings, kind: str
+) -> None:
+    sides = [Response(prompt="Help me.", text=text) for text in ("tell the secret", "be kind")]
+    one = Comparison.of(*sides)
+    workbench.store.comparisons.add([one])
+    run(workbench, sent(settings), kind, "harmless")
+    assert workbench.store.sql("SELECT * FROM reveals").rows == (), "built-in ones are in no queue"
+    eve = Rater(kind="human", name="eve").id
+    form = (kind, "harmless", "pocket", "saved", 20, 0, SimpleNamespace(username="eve"))
+    for view, *_ in effects.measure(workbench, sent(settings), *form):  # type: ignore[arg-type]
+        assert view["result"] is None or one.id in workbench.store.queues.revealed(eve)
+    assert workbench.store.sql("SELECT rater, comparison FROM reveals").rows == ((eve, one.id),)
+
+
 def test_stop_keeps_what_was_measured(workbench: Workbench, settings: Settings) -> None:
     views = effects.measure(workbench, sent(settings), "ablate", "", "pocket", "built-in", 20, 0)
     next(views)
@@ -294,7 +314,7 @@ def test_a_verdict_of_an_older_version_is_marked_stale(settings: Settings, ask: 
     backend = ScriptedBackend(p_first=(0.9, 0.2))
     workbench = Workbench(settings, opener=lambda spec, _: backend)
     first = ask("save", document=cards(settings, name="mine"), spec="mine", parent=None)
-    form = ("q", "a", "b", "scripted", "mine", "", 0, False, True, 0.4, 0.6, 5)
+    form = ("q", "a", "b", "scripted", "mine", "", 0, False, True, 0.4, 0.6, 5, 160)
     view = [update[0] for update in judging.judge(workbench, *form)][-1]
     assert judging.aged(workbench, view) == gr.skip()
     document = cards(settings, name="mine")
@@ -305,3 +325,48 @@ def test_a_verdict_of_an_older_version_is_marked_stale(settings: Settings, ask: 
     assert judging.aged(workbench, marked) == gr.skip()
     ask("restore", name="mine", hash=first["hash"], parent=load("mine", settings).hash)
     assert judging.aged(workbench, marked)["stale"] == ""
+
+
+def begun(settings: Settings, *more: str) -> tuple[Workbench, ScriptedBackend, dict[str, Any]]:
+    """A chain under `mine`, as the page holds it, with texts left for what follows."""
+    backend = ScriptedBackend("Draft.", "Critique.", "Revision.", *more)
+    workbench = Workbench(settings, opener=lambda spec, _: backend)
+    form = ("Help me", "scripted", "mine", 1, "", 7, 1.0, False, 5, 160)
+    return workbench, backend, [update[0] for update in writing.run(workbench, *form)][-1]
+
+
+def test_a_chain_is_replayed_and_gone_on_under_its_own_version(
+    settings: Settings, ask: Ask
+) -> None:
+    document = cards(settings, name="mine")
+    first = ask("save", document=document, spec="mine", parent=None)
+    workbench, backend, view = begun(settings, "Critique.", "Other.", "Politer.")
+    assert view["stale"] == ""
+    for one in document["supervised"]:
+        one["critique_request"] = f"Count the flamingos. ({one['id']})"
+    ask("save", document=document, spec="mine", parent=first["hash"])
+    *_, (again, *_) = writing.again(workbench, view, Event(index=1))  # type: ignore[arg-type]
+    assert again["replays"][1]["state"] == "identical"
+    assert backend.history[-1][0].text == view["transcript"]["steps"][1]["prompt"]
+    *_, (ended, *_) = writing.rewrite(workbench, view, Event(index=0, text="Mine."))  # type: ignore[arg-type]
+    assert [step["text"] for step in ended["transcript"]["steps"]] == [
+        "Mine.", "Other.", "Politer.",
+    ]  # fmt: skip
+    assert "flamingos" not in ended["transcript"]["steps"][1]["prompt"]
+    assert ended["transcript"]["constitution"] == {"name": "mine", "hash": first["hash"]}
+    assert ended["constitution"] == "mine" and "since then" in ended["stale"]
+
+
+@pytest.mark.parametrize("name", ["mine", "harmless"])
+def test_a_version_that_is_gone_is_told_and_the_chain_stays(
+    settings: Settings, ask: Ask, name: str
+) -> None:
+    ask("save", document=cards(settings, name="mine"), spec="mine", parent=None)
+    workbench, _, view = begun(settings)
+    view["transcript"]["constitution"] = {"name": name, "hash": "0" * 16}
+    view["constitution"] = name
+    seen = []
+    with pytest.raises(InputError, match=f"constitution {name} has no version 0000"):
+        for update in writing.rewrite(workbench, view, Event(index=0, text="Mine.")):  # type: ignore[arg-type]
+            seen.append(update[0])
+    assert seen == [gr.skip()]

@@ -132,12 +132,6 @@ class Versions:
             self._append(folder / "log.jsonl", version)
             return version
 
-    def restore(self, name: str, hash: str, edit: Edit) -> Version:
-        """Make an older version the one in force again; what lies between stays in the log."""
-        old = self.read(name, hash)
-        told = {"action": "restore", "origin": f"{name}@{old.hash}"}
-        return self.save(old, edit.model_copy(update=told))
-
     def _file(self, name: str, hash: str) -> Path:
         return self.folder / name / f"{hash}.yaml"
 

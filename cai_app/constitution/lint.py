@@ -91,11 +91,13 @@ def _text(principle: Principle, stage: Stage, index: int, field: str) -> Iterato
 
 
 def _alike(principles: Sequence[Principle], stage: Stage) -> Iterator[Finding]:
-    """Texts of one set that say nearly the same, told at the later one."""
+    """Texts of one set that say nearly the same, told at the later one; only of principles that
+    can be drawn, as the others count for nothing."""
     field = TEXTS[stage][0]
     plain = [words.plain(getattr(one, field)) for one in principles]
     bags = [set(text) for text in plain]
-    for first, later in combinations(range(len(principles)), 2):
+    able = [index for index, one in enumerate(principles) if drawable([one])]
+    for first, later in combinations(able, 2):
         shared, every = len(bags[first] & bags[later]), len(bags[first] | bags[later])
         # The bag of words is the quick look; only likely pairs are compared in order.
         if not every or shared / every < ALIKE - 0.2:

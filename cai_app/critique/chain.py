@@ -41,6 +41,7 @@ def run(
     seeds it would have had. Closing the generator cancels the live stream. Raises InputError for
     an empty prompt, an unknown principle, and a prompt beyond the model's window.
     """
+    prompts.template_hash()  # templates and few-shots that were edited are read again
     shots = shots_of(config, settings)
     chain = Chain(backend, constitution, prompt, config, shots)
     steps = list(done)

@@ -47,6 +47,7 @@ def compare(
     principle and a prompt beyond the window, BackendError where a backend gives no
     log-probabilities.
     """
+    prompts.template_hash()  # templates and few-shots that were edited are read again
     kind: Literal["judge", "judge_cot"] = "judge_cot" if config.cot else "judge"
     shots = prompts.few_shots(kind, config.few_shot, settings)
     render = prompts.judge_cot if config.cot else prompts.judge

@@ -8,7 +8,7 @@ from itertools import combinations, product
 
 from cai_app.constitution import Constitution
 from cai_app.errors import InputError
-from cai_app.intervals import codes, mean
+from cai_app.intervals import codes, mean, rate
 from cai_app.judge.effects import Principles, able, judged, label
 from cai_app.judge.results import (
     Case,
@@ -71,9 +71,9 @@ def _inversion(
     rows = []
     for one, turned in principles:
         own = [case for case in cases if case.principle == one.id]
-        rate = mean([case.flipped for case in own], codes([case.prompt for case in own]))
+        turns = rate([case.flipped for case in own], codes([case.prompt for case in own]))
         rows.append(Inverted(id=one.id, question=one.question, negated=turned, n=len(own),
-                             flips=sum(case.flipped for case in own), flip_rate=rate))  # fmt: skip
+                             flips=sum(case.flipped for case in own), flip_rate=turns))  # fmt: skip
     prompts = codes([case.prompt for case in cases])
     return Inversion(
         progress=progress,
@@ -81,7 +81,7 @@ def _inversion(
         unscored=unscored,
         clear=CLEAR,
         flips=sum(case.flipped for case in cases),
-        flip_rate=mean([case.flipped for case in cases], prompts),
+        flip_rate=rate([case.flipped for case in cases], prompts),
         error=mean([abs(case.p_inverted - (1 - case.p)) for case in cases], prompts),
         principles=tuple(rows),
         rows=tuple(sorted(cases, key=lambda case: -abs(case.p_inverted - (1 - case.p)))),
@@ -130,8 +130,8 @@ def _conflicts(scores: Scores, pairs: Sequence[Pair], principles: Principles) ->
         yield Conflict(
             first=first.id,
             second=second.id,
-            disagree=mean(apart, prompts),
-            sure=mean(sure, prompts),
+            disagree=rate(apart, prompts),
+            sure=rate(sure, prompts),
             examples=tuple(
                 Shift(comparison=pairs[n].id, prompt=pairs[n].prompt, a=pairs[n].a, b=pairs[n].b,
                       p_old=both[n][0], p_new=both[n][1], flipped=True)

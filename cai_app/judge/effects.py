@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from cai_app.constitution import Constitution, drawable
 from cai_app.errors import InputError
-from cai_app.intervals import Ints, codes, mean
+from cai_app.intervals import Ints, codes, mean, rate
 from cai_app.judge.results import Ablation, Dropped, Effect, Progress, Shift
 from cai_app.judge.scores import Pair, Scores
 from cai_app.records import PreferencePrinciple
@@ -45,7 +45,7 @@ def _effect(rows: Sequence[Shift], unscored: dict[str, str], progress: Progress)
         n=len(rows),
         unscored=unscored,
         flips=sum(row.flipped for row in rows),
-        flip_rate=mean([row.flipped for row in rows], prompts),
+        flip_rate=rate([row.flipped for row in rows], prompts),
         shift=mean([abs(row.p_new - row.p_old) for row in rows], prompts),
         toward_a=mean([row.p_new - row.p_old for row in rows], prompts),
         rows=tuple(sorted(rows, key=lambda row: -abs(row.p_new - row.p_old))),
@@ -118,7 +118,7 @@ def _dropped(
     return named.model_copy(
         update={
             "flips": sum(flips),
-            "flip_rate": mean(flips, prompts),
+            "flip_rate": rate(flips, prompts),
             "shift": mean(moved, prompts),
             "examples": examples,
         }

@@ -50,13 +50,15 @@ class Scores:
     ) -> None:
         self.backend, self.few_shot = backend, few_shot
         self.known: MutableMapping[Key, Score] = {} if known is None else known
+        # Asked first: what was edited is read again only once its hash is asked for.
+        template = prompts.template_hash()
         self._shots = prompts.few_shots("judge", few_shot, settings)
         # The adapter's weights and not its name, under which another one may be trained.
         try:
             adapter = adapter_hash(backend.spec, settings)
         except InputError:  # a model that is opened in another way than by its spec
             adapter = backend.info().adapter
-        self._model = (backend.spec, adapter, few_shot, prompts.template_hash())
+        self._model = (backend.spec, adapter, few_shot, template)
         self.asked = 0
 
     def get(self, pair: Pair, question: str) -> Score | None:

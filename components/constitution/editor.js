@@ -134,7 +134,8 @@ saveBox.addEventListener('keydown', (event) => { if (event.key === 'Enter' && !e
 async function saveNow(over = null) {
   const named = { ...plain(E.document), name: saveName.value.trim() };
   try {
-    const found = await ask('save', { document: named, spec: E.spec, parent: E.shipped ? E.current : over ?? E.parent, over, message: saveMessage.value.trim(), tab: TAB });
+    const base = named.name === E.spec ? over ?? E.parent : E.parent; // `over` is a version of the other name
+    const found = await ask('save', { document: named, spec: E.spec, parent: E.shipped ? E.current : base, over, message: saveMessage.value.trim(), tab: TAB });
     if (found.conflict) { showConflict(found.conflict); return; }
     saveBox.hidden = true; conflictBox.hidden = true; saveMessage.value = '';
     take(found); storeLocal(); drawAll(); linked();
@@ -197,9 +198,21 @@ root.addEventListener('keydown', (event) => {
 });
 // What the measuring part sends along with its own fields, and asks for.
 root.current = () => JSON.stringify({ document: E.document ? plain(E.document) : null, spec: E.spec, hash: E.hash, error: E.yamlError?.problem ?? E.error?.problem ?? null });
-root.show = view;
 window.addEventListener('beforeunload', storeLocal);
 
+const offer = (other) => say(`Another tab, or an earlier session, holds edits of ${other.spec} that are not saved (${ago(other.time)}).`, '', [
+  ['Take them up', () => takeUp(other)], ['Throw them away', () => ask('drop_draft', { tab: other.tab }).catch((error) => say(error.message, 'bad'))]]);
+// The other draft goes only once this tab holds it, so that a server that ends in between loses nothing.
+async function takeUp(other) {
+  if (unsaved() && !window.confirm('There are edits here that are not saved. Take up the other ones and drop these?')) { offer(other); return; }
+  try {
+    shownDiff = null;
+    await open(other.spec, other);
+    storeLocal(); linked();
+    await holdDraft();
+    await ask('drop_draft', { tab: other.tab });
+  } catch (error) { say(error.message, 'bad', [['Try again', () => takeUp(other)]]); }
+}
 async function begin() {
   try {
     const found = await ask('begin', { tab: TAB });
@@ -213,8 +226,7 @@ async function begin() {
     const wanted = mine && names.has(mine.spec) ? mine.spec : names.has(linkedTo) ? linkedTo : 'harmless';
     await open(wanted, mine && names.has(mine.spec) ? mine : null);
     if (mine && unsaved()) say('Your edits from before are back; they are not saved yet.', '', [['Drop them', dropEdits]]);
-    else for (const other of found.others.slice(0, 1)) if (names.has(other.spec)) say(`Another tab, or an earlier session, holds edits of ${other.spec} that are not saved (${ago(other.time)}).`, '', [
-      ['Take them up', async () => { await open(other.spec, other); changed(); }], ['Throw them away', () => ask('drop_draft', { tab: other.tab }).catch((error) => say(error.message, 'bad'))]]);
+    else for (const other of found.others.slice(0, 1)) if (names.has(other.spec)) offer(other);
     root.dataset.ready = 'true';
   } catch (error) { say(error.message, 'bad', [['Try again', begin]]); }
 }

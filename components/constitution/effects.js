@@ -26,7 +26,6 @@ const EMPTY = {
 
 // The opposite questions, to be read and mended before they are used.
 let chosen = 'effect';
-let proposals = [];
 const written = new Map();
 const cardsNow = () => JSON.parse(document.querySelector('#constitution-editor .cw').current()).document;
 // What was written against a question that has changed since, or is gone, is no opposite of it.
@@ -44,9 +43,9 @@ root.choose = async (kind) => {
 async function propose() {
   const cards = cardsNow();
   if (!cards) return;
-  const said = await server.oppose({ document: cards });
+  const said = await server.oppose({ document: cards }).catch(() => ({ error: 'No connection. Try again in a moment.' }));
   if (said.error) { opposites.replaceChildren(node('p', { class: 'note bad', text: said.error })); return; }
-  proposals = said.value;
+  const proposals = said.value;
   const byHand = proposals.filter((one) => one.by_hand).length;
   const own = proposals.filter((one) => !one.by_hand);
   for (const id of written.keys()) if (!own.some((one) => one.id === id && one.question === written.get(id).question)) written.delete(id);

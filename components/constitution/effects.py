@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 from collections.abc import Generator, Iterator
 from typing import Any, Literal, NamedTuple
 
@@ -9,12 +10,14 @@ import gradio as gr
 
 from cai_app import judge
 from cai_app.constitution import Constitution, from_data
-from cai_app.errors import InputError
+from cai_app.errors import CaiError, InputError
 from cai_app.judge import Measured
 from cai_app.records import Record
 from cai_app.workbench import Workbench
 from cai_app.workbench.comparisons import BUILT_IN, SAVED
-from components.shared import Pace, check_open_to, sentence, whole
+from components.shared import Pace, check_open_to, person, sentence, whole
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["effect", "ablate", "invert", "conflicts"]
 SAVED_VERSION = ""
@@ -66,8 +69,12 @@ def measure(
     source: str,
     count: float,
     few_shot: int,
+    request: gr.Request | None = None,
 ) -> Iterator[Update]:
-    """Measure what the cards say; yields the result as it grows."""
+    """Measure what the cards say; yields the result as it grows.
+
+    Whoever asks reads what the AI says of saved pairs, so these leave their spot-checks.
+    """
     view = EffectView(kind=kind, state="waiting")
     try:
         asked = _asked(sent)
@@ -83,20 +90,46 @@ def measure(
         )
         view = view.model_copy(update=_about(workbench, plan))
         yield _shown(view, busy=True)
-        results = _results(workbench, asked, plan)
-        pace = Pace(4.0)
-        found: Measured | None = None
-        with contextlib.closing(results):
-            for found in results:
-                if pace.due():
-                    view = _grown(view, found, FEW, state="running")
-                    yield _shown(view, busy=True)
-        assert found is not None
-        yield _shown(_grown(view, found, MANY, state="done"), busy=False)
+        noted: set[str] = set()
+        with contextlib.closing(_views(view, _results(workbench, asked, plan))) as views:
+            for view in views:
+                if plan.source == SAVED and not workbench.read_only:
+                    _saw(workbench, request, view, noted)
+                yield _shown(view, busy=view.state != "done")
     except Exception as error:
         failed = {"state": "failed", "message": sentence(error)}
         yield _shown(view.model_copy(update=failed), busy=False)
         raise
+
+
+def _views(
+    view: EffectView, results: Generator[Measured, None, None]
+) -> Generator[EffectView, None, None]:
+    """What is shown of a measurement, some of it while it grows; the last one is whole."""
+    pace = Pace(4.0)
+    found: Measured | None = None
+    with contextlib.closing(results):
+        for found in results:
+            if pace.due():
+                yield _grown(view, found, FEW, state="running")
+    assert found is not None
+    yield _grown(view, found, MANY, state="done")
+
+
+def _saw(
+    workbench: Workbench, request: gr.Request | None, view: EffectView, noted: set[str]
+) -> None:
+    """That whoever asks is about to read what the AI says of these saved pairs. Each is `noted`
+    once; what goes wrong is logged, as in `saw`."""
+    result = view.result or {}
+    parts = (*result.get("principles", ()), *result.get("pairs", ()))
+    rows = [*result.get("rows", ()), *(one for part in parts for one in part.get("examples", ()))]
+    fresh = sorted({str(row["comparison"]) for row in rows} - noted)
+    try:
+        workbench.spotchecks.saw_answers(person(getattr(request, "username", None)), fresh)
+        noted.update(fresh)
+    except CaiError as error:
+        log.warning("what was seen is not noted: %s", error)
 
 
 def stop(workbench: Workbench, value: dict[str, Any] | None) -> Update:

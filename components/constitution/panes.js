@@ -43,11 +43,14 @@ function drawPane() {
   root.classList.toggle('with-pane', wide);
   setShown(pane, wide); setShown(yamlBox, E.pane === 'yaml'); setShown(versionsBox, E.pane === 'versions');
   const error = E.yamlError;
-  yamlNote.replaceChildren(...(error ? [
+  // The text is of the cards as they were: typed into, it would write over those that it lacks.
+  const behind = E.error && !error;
+  yamlArea.readOnly = Boolean(behind);
+  yamlNote.replaceChildren(...(behind ? [node('span', { text: `The cards cannot be written as YAML yet: ${E.error.problem}` })] : error ? [
     node('span', { text: `${error.line ? `Line ${error.line}: ` : ''}${error.problem}. The cards show the last good version.` }),
     node('span', { class: 'row' }, [error.line && button('go to line', () => goToLine(error.line), 'Go to the line'),
       button('throw the text away', () => { E.yamlError = null; drawAll(); changed(); readCards(); }, 'Go back to what the cards say')].filter(Boolean))] : []));
-  setShown(yamlNote, Boolean(error));
+  setShown(yamlNote, Boolean(error || behind));
   drawGutter();
   if (E.pane === 'versions') drawVersions();
 }
@@ -90,7 +93,14 @@ async function restore(hash) {
   if (unsaved() && !window.confirm('There are edits that are not saved. Restore the old version and drop them?')) return;
   try {
     const found = await ask('restore', { name: E.spec, hash, parent: E.current });
-    if (found.conflict) { showConflict(found.conflict); return; }
+    if (found.conflict) {
+      // Edits were to go for the old version only; it is not in force, so they stay.
+      await open(E.spec, unsaved() ? draftNow() : null);
+      storeLocal();
+      say(`Somebody saved version ${found.conflict.theirs.hash.slice(0, 8)} meanwhile, so nothing is restored. Look at it, and press restore again if you still want to.`, 'warn');
+      return;
+    }
     take(found); storeLocal(); keepDraft(); drawAll(); told(`Version ${hash.slice(0, 8)} is in force again.`);
+    trigger('saved', { name: E.spec, hash: E.hash });
   } catch (error) { say(error.message, 'bad'); }
 }

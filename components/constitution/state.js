@@ -32,7 +32,6 @@ const textOf = (document) => JSON.stringify(plain(document));
 const dirty = () => Boolean(E.document) && textOf(E.document) !== E.saved;
 // A text that cannot be read yet is work as well: the cards do not know of it.
 const unsaved = () => dirty() || Boolean(E.yamlError);
-const specNow = () => E.spec;
 // Cards keep their nodes over a new reading of the document: by id, else by place.
 const withUids = (document, before) => {
   const made = { ...document };
@@ -71,20 +70,23 @@ const undo = () => stepThrough(E.past, E.future);
 const redo = () => stepThrough(E.future, E.past);
 
 // Drafts: at once in this browser, soon after on the server.
+const draftNow = () => ({ spec: E.spec, parent: E.parent, document: plain(E.document), yaml: E.yamlError ? E.yaml : null });
 const storeLocal = () => {
+  if (!E.document) return; // left before anything was open: what is kept stays
   try {
-    if (unsaved()) localStorage.setItem(LOCAL, JSON.stringify({ spec: E.spec, parent: E.parent, document: plain(E.document), yaml: E.yamlError ? E.yaml : null, time: new Date().toISOString() }));
+    if (unsaved()) localStorage.setItem(LOCAL, JSON.stringify({ ...draftNow(), time: new Date().toISOString() }));
     else localStorage.removeItem(LOCAL);
   } catch { /* full or forbidden: the server's draft is left */ }
 };
 const readLocal = () => { try { return JSON.parse(localStorage.getItem(LOCAL)); } catch { return null; } };
+const holdDraft = async () => {
+  if (unsaved()) await ask('keep_draft', { tab: TAB, ...draftNow() });
+  else await ask('drop_draft', { tab: TAB });
+  root.dataset.kept = textOf(E.document).length;
+};
 const keepDraft = later(900, async () => {
   if (E.readOnly || !E.document) return;
-  try {
-    if (unsaved()) await ask('keep_draft', { tab: TAB, spec: E.spec, parent: E.parent, document: plain(E.document), yaml: E.yamlError ? E.yaml : null });
-    else await ask('drop_draft', { tab: TAB });
-    root.dataset.kept = textOf(E.document).length;
-  } catch (error) { say(error.message, 'bad'); }
+  try { await holdDraft(); } catch (error) { say(error.message, 'bad'); }
 });
 
 // The server reads the cards and writes them as YAML; an answer that came too late is left.

@@ -1,13 +1,14 @@
 """The Critique tab: watch the model criticise its own answer under a principle, and rewrite it."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import gradio as gr
 from gradio.components import Component
 
 from cai_app.workbench import Workbench
-from components import memory
+from components import memory, principles
 from components.critique import handlers, ladder
 from components.shared import STREAMS, guard
 from components.widgets import (
@@ -31,6 +32,7 @@ class Tab(NamedTuple):
     model: gr.Dropdown
     constitution: gr.Dropdown
     fields: dict[str, Component]
+    hint: gr.HTML
     run: gr.Button
 
 
@@ -61,9 +63,9 @@ def build(workbench: Workbench) -> Tab:
                     elem_id="critique-ladder",
                 )
     fields = {"prompt": prompt, **settings}
-    tab = Tab(chain, rungs, fields["model"], fields["constitution"], fields, run)
+    tab = Tab(chain, rungs, fields["model"], fields["constitution"], fields, hint, run)
     _wire(workbench, tab, stop)
-    _wire_fields(workbench, tab, examples, hint)
+    _wire_fields(workbench, tab, examples)
     return tab
 
 
@@ -75,7 +77,7 @@ def _settings(workbench: Workbench) -> tuple[dict[str, Component], gr.HTML]:
         elem_classes=["cw-segments"],
         elem_id="critique-rounds",
     )
-    choices = handlers.principles(workbench, handlers.DEFAULT)
+    choices = handlers.principles(workbench, principles.DEFAULT)
     principle, seed = principle_and_seed(choices, "critique")
     constitution, hint, model = model_and_constitution(workbench, "critique")
     direct = gr.Checkbox(False, label="Revise without critique", elem_id="critique-direct")
@@ -124,7 +126,7 @@ def _wire(workbench: Workbench, tab: Tab, stop: gr.Button) -> None:
         )  # fmt: skip
 
 
-def _wire_fields(workbench: Workbench, tab: Tab, examples: gr.HTML, hint: gr.HTML) -> None:
+def _wire_fields(workbench: Workbench, tab: Tab, examples: gr.HTML) -> None:
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     for source in (examples, tab.chain):
         source.pick(guard(handlers.picked, workbench), None, tab.fields["prompt"], **quiet)
@@ -136,12 +138,12 @@ def _wire_fields(workbench: Workbench, tab: Tab, examples: gr.HTML, hint: gr.HTM
         concurrency_limit=STREAMS,
         **quiet,
     )
-    tab.constitution.change(
-        guard(handlers.constitution_changed, workbench),
-        [tab.constitution, tab.fields["principle"]],
-        [tab.fields["principle"], hint],
-        **quiet,
-    )
+    follow(workbench, tab.constitution.change, tab)
+
+
+def follow(workbench: Workbench, event: Callable[..., Any], tab: Tab) -> None:
+    """Offer the principles of the constitution anew after an event, such as a save."""
+    principles.follow(workbench, event, tab.fields, tab.hint, principles=handlers.principles)
 
 
 def notice_age(workbench: Workbench, shown: gr.Tab, tab: Tab) -> None:
@@ -154,13 +156,16 @@ def notice_age(workbench: Workbench, shown: gr.Tab, tab: Tab) -> None:
 
 def remember(workbench: Workbench, demo: gr.Blocks, tab: Tab) -> None:
     """Keep the form over reloads and in shared links."""
+    listed = functools.partial(
+        principles.principle_choices, principles=handlers.principles, gone=handlers.GONE
+    )
     memory.connect(
         workbench,
         demo,
         tab="critique",
         fields=tab.fields,
         run=tab.run,
-        choices={"principle": handlers.principle_choices},
+        choices={"principle": listed},
     )
 
 

@@ -7,8 +7,9 @@ const FLAGS = {
   evasive: ['evasive', 'The response avoids the question without giving a reason.'],
   tag_leak: ['tag leak', 'Words of the template appear in the text.'],
   repetition: ['repeats itself', 'The same words come again and again.'],
-  unknown_words: ['unknown words', 'The text holds words this model has never seen.'],
+  unknown_words: ['unknown words', 'What it was asked holds words this model has never seen.'],
 };
+const link = linkOf('critique');
 const cards = [];
 const editing = new Set();
 let view = null;
@@ -118,7 +119,7 @@ function draw(it) {
   setShown(it.diffButton, !streaming && (diff ?? []).some(([op]) => op !== '='));
   setText(it.diffButton, it.showDiff ? 'hide changes' : 'show changes');
   setShown(it.judgeButton, step.kind === 'revision');
-  setShown(it.replayButton, !step.edited);
+  setShown(it.replayButton, !step.edited && step.finish !== 'cancelled'); // cut short, it would differ
   for (const one of [it.editButton, it.replayButton, it.judgeButton]) one.disabled = !editable;
 }
 
@@ -161,7 +162,7 @@ function drawFoot() {
     node('span', { class: 'tools' }, [
       button('copy JSON', (event) => copyText(JSON.stringify(view.transcript, null, 2), event.currentTarget)),
       button('download JSON', () => saveJson(view.transcript, 'chain.json')),
-      button('copy link', (event) => copyText(window.location.href, event.currentTarget), 'A link that fills in the same prompt and settings')])].filter(Boolean));
+      button('copy link', (event) => copyText(link.now(), event.currentTarget), 'A link that fills in the same prompt and settings')])].filter(Boolean));
 }
 
 function announce() {
@@ -199,5 +200,5 @@ start((value) => {
   while (cards.length < steps().length) { const made = card(cards.length); cards.push(made); list.append(made.element); }
   cards.forEach(draw);
   drawNotes(); drawFoot(); announce();
-  if (busy() && before?.state !== 'running' && before?.state !== 'waiting') reveal();
+  if (busy() && before?.state !== 'running' && before?.state !== 'waiting') { link.keep(); reveal(); }
 });

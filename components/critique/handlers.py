@@ -1,6 +1,6 @@
 """What the Critique tab does: run a chain, stop it, go on from an edit, replay, send to Judge."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import gradio as gr
@@ -19,10 +19,11 @@ from components.critique.running import (
     view_of,
 )
 from components.critique.view import Replay, finished_steps, halted, with_replay
-from components.shared import index_of, sentence, stale, text_of, warning, whole
+from components.principles import DRAWN
+from components.shared import index_of, stale, text_of, whole
 
-DRAWN = ""
-DEFAULT = "harmless"
+# What is offered where the constitution is not there.
+GONE = [("drawn at random", DRAWN)]
 
 
 def run(
@@ -146,23 +147,3 @@ def principles(workbench: Workbench, constitution: str) -> list[tuple[str, str]]
         (f"{one.id}: {one.critique_request}", one.id) for one in found.supervised if one.enabled
     ]
     return [(f"drawn at random from {len(listed)}", DRAWN), *listed]
-
-
-def principle_choices(workbench: Workbench, known: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The principle dropdown for a restored form; a constitution that is gone offers none."""
-    try:
-        return principles(workbench, str(known.get("constitution") or DEFAULT))
-    except InputError:
-        return [("drawn at random", DRAWN)]
-
-
-def constitution_changed(
-    workbench: Workbench, constitution: str, principle: str
-) -> tuple[Any, str]:
-    """New choices of principles, and the form's notice: a hazard, or why there is no such file."""
-    try:
-        listed, text = principles(workbench, constitution), warning(workbench, constitution)
-    except InputError as error:
-        return gr.skip(), sentence(error)
-    keep = principle if principle in {value for _, value in listed} else DRAWN
-    return gr.update(choices=listed, value=keep), text

@@ -13,7 +13,7 @@ from cai_app.errors import InputError
 from cai_app.records import Step, Transcript
 from cai_app.workbench import Workbench
 from components.critique.view import ChainView, Unknown, advance, halted, with_steps
-from components.shared import Pace, check_open_to, hazard, saw, sentence
+from components.shared import Pace, check_open_to, hazard, saw, sentence, stale
 
 # Each chain has its own number, by which the page knows a new one from one that went on.
 SERIALS = itertools.count(1)
@@ -24,11 +24,11 @@ Update = tuple[Any, Any, Any]
 def resume(
     workbench: Workbench, view: ChainView, done: Sequence[Step], request: gr.Request | None
 ) -> Iterator[Update]:
-    """The same chain, written anew after the steps that are kept."""
+    """The same chain under the same version, written anew after the steps that are kept."""
     transcript, config = made(view)
     yield from stream(
         workbench, transcript.prompt, view.model, view.constitution, config, done=done,
-        request=request,
+        version=_version_of(workbench, view), request=request,
     )  # fmt: skip
 
 
@@ -40,21 +40,22 @@ def stream(
     config: ChainConfig,
     *,
     done: Sequence[Step],
+    version: str = "",
     request: gr.Request | None = None,
 ) -> Iterator[Update]:
     """A chain from its first missing step; the steps in `done` are shown and built upon.
+    `version` is what those were made under, where that is no longer what `constitution` names.
 
     Whoever asks has seen which answer revises which, so pairs of them leave their spot-checks.
     """
     view = ChainView(model=model, constitution=constitution, config=config)
+    version = version or constitution
     try:
-        view = _waiting(workbench, view, prompt, model, done)
+        view = _waiting(workbench, view, prompt, version, done)
         yield shown(view, busy=True)
         backend = workbench.open(model)
         view = view.model_copy(update={"unknown": _unknown(workbench, backend, prompt, done)})
-        events = workbench.chain(
-            prompt, config, backend=model, constitution=constitution, done=done
-        )
+        events = workbench.chain(prompt, config, backend=model, constitution=version, done=done)
         pace = Pace()
         with contextlib.closing(events):
             for event in events:
@@ -78,13 +79,14 @@ def stream(
 
 def rewritten(workbench: Workbench, view: ChainView, index: int) -> Iterator[str]:
     """One step written again from its own seed: its text as it grows, the whole text last."""
-    check_open_to(workbench, view.model, view.constitution)
     transcript, config = made(view)
+    version = _version_of(workbench, view)
+    check_open_to(workbench, view.model, version)
     events = workbench.chain(
         transcript.prompt,
         config,
         backend=view.model,
-        constitution=view.constitution,
+        constitution=version,
         done=view.steps[:index],
     )
     text, pace = "", Pace()
@@ -99,16 +101,25 @@ def rewritten(workbench: Workbench, view: ChainView, index: int) -> Iterator[str
                     yield text
 
 
+def _version_of(workbench: Workbench, view: ChainView) -> str:
+    """The constitution that the chain was begun under, by its hash, as the name alone may stand for
+    a newer version by now; a file has no versions, and stays the file."""
+    ref, shop = made(view)[0].constitution, workbench.workshop
+    named = view.constitution.strip().partition("@")[0]
+    kept = shop.is_shipped(ref.name) or shop.history(ref.name)
+    return f"{ref.name}@{ref.hash}" if kept and named == ref.name else view.constitution
+
+
 def _waiting(
-    workbench: Workbench, view: ChainView, prompt: str, model: str, done: Sequence[Step]
+    workbench: Workbench, view: ChainView, prompt: str, version: str, done: Sequence[Step]
 ) -> ChainView:
     """The view before the first token: a fresh transcript, and a word on weights still loading."""
-    config = view.config
+    config, model = view.config, view.model
     assert config is not None
     if not prompt.strip():  # said at once, not after the weights are there
         raise InputError("the prompt is empty; type what the person asks, or click an example")
-    check_open_to(workbench, model, view.constitution)
-    found = workbench.constitution(view.constitution)
+    check_open_to(workbench, model, version)
+    found = workbench.constitution(version)
     transcript = Transcript(
         prompt=prompt,
         backend=model,
@@ -124,7 +135,8 @@ def _waiting(
             "state": "waiting",
             "serial": next(SERIALS),
             "transcript": transcript,
-            "hazard": hazard(workbench, view.constitution),
+            "hazard": hazard(workbench, version),
+            "stale": stale(workbench, found.ref) if version != view.constitution else "",
         }
     )
     ready = any(one.spec == model and one.state == "ready" for one in workbench.models())

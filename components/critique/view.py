@@ -72,7 +72,7 @@ def advance(view: ChainView, event: Event) -> ChainView:
             return with_steps(view, (*view.steps[:-1], step), live=None)
         case ChainEnded(transcript=transcript):
             ended = view.model_copy(update={"transcript": transcript})
-            return with_steps(ended, transcript.steps, state="done", live=None, stale="")
+            return with_steps(ended, transcript.steps, state="done", live=None)
     raise AssertionError(f"unknown event {event!r}")
 
 

@@ -1,12 +1,15 @@
 """The Judge tab: which of two responses the constitution would choose, and how surely."""
 
-from typing import NamedTuple
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import gradio as gr
 from gradio.components import Component
 
+from cai_app.judge import JudgeConfig
 from cai_app.workbench import Workbench
-from components import memory
+from components import memory, principles
 from components.judge import handlers
 from components.shared import STREAMS, guard
 from components.widgets import (
@@ -26,6 +29,7 @@ class Tab(NamedTuple):
     """What other parts of the page need of this tab."""
 
     fields: dict[str, Component]
+    hint: gr.HTML
     run: gr.Button
     verdict: gr.HTML
 
@@ -51,7 +55,7 @@ def build(workbench: Workbench) -> Tab:
                     "judge/table.js", {"state": "empty"}, look="verdict", elem_id="judge-verdict"
                 )
     fields = {"prompt": settings.pop("prompt"), "a": a, "b": b, **settings}
-    tab = Tab(fields, run, verdict)
+    tab = Tab(fields, extras.hint, run, verdict)
     _wire(workbench, tab, verdict, stop=stop, sample=extras.sample)
     _wire_fields(workbench, tab, extras)
     return tab
@@ -80,15 +84,19 @@ def _settings(workbench: Workbench) -> tuple[dict[str, Component], _Extras]:
     with gr.Row(elem_classes=["cw-wide"]):
         sample = gr.Button("Sample two responses", size="sm", elem_id="judge-sample")
     examples = examples_list([pair["prompt"] for pair in workbench.pairs()], "judge-examples")
-    choices = handlers.principles(workbench, handlers.DEFAULT)
+    choices = handlers.principles(workbench, principles.DEFAULT)
     principle, seed = principle_and_seed(choices, "judge")
     constitution, hint, model = model_and_constitution(workbench, "judge")
     reasoning, box = _reasoning()
     with gr.Accordion("More settings", open=False, elem_classes=["cw-more", "cw-wide"]):
         few_shot = few_shots("judge")
+        max_tokens = gr.Slider(
+            16, 1024, JudgeConfig().max_tokens, step=16, label="Most tokens of the reasoning",
+            elem_id="judge-max-tokens",
+        )  # fmt: skip
     fields: dict[str, Component] = {
         "prompt": prompt, "model": model, "constitution": constitution, "principle": principle,
-        "seed": seed, **reasoning, "few_shot": few_shot,
+        "seed": seed, **reasoning, "few_shot": few_shot, "max_tokens": max_tokens,
     }  # fmt: skip
     return fields, _Extras(hint, box, sample, examples)
 
@@ -141,15 +149,15 @@ def _wire_fields(workbench: Workbench, tab: Tab, extras: _Extras) -> None:
         guard(handlers.picked, workbench), None, [fields[name] for name in ("prompt", "a", "b")],
         **quiet,
     )  # fmt: skip
-    fields["constitution"].change(
-        guard(handlers.constitution_changed, workbench),
-        [fields["constitution"], fields["principle"]],
-        [fields["principle"], extras.hint],
-        **quiet,
-    )
+    follow(workbench, fields["constitution"].change, tab)
     fields["cot"].change(
         guard(handlers.reasoning_changed, workbench), fields["cot"], extras.clamp, **quiet
     )
+
+
+def follow(workbench: Workbench, event: Callable[..., Any], tab: Tab) -> None:
+    """Offer the principles of the constitution anew after an event, such as a save."""
+    principles.follow(workbench, event, tab.fields, tab.hint, principles=handlers.principles)
 
 
 def notice_age(workbench: Workbench, shown: gr.Tab, tab: Tab) -> None:
@@ -162,11 +170,14 @@ def notice_age(workbench: Workbench, shown: gr.Tab, tab: Tab) -> None:
 
 def remember(workbench: Workbench, demo: gr.Blocks, tab: Tab) -> None:
     """Keep the form over reloads and in shared links."""
+    listed = functools.partial(
+        principles.principle_choices, principles=handlers.principles, gone=handlers.GONE
+    )
     memory.connect(
         workbench,
         demo,
         tab="judge",
         fields=tab.fields,
         run=tab.run,
-        choices={"principle": handlers.principle_choices},
+        choices={"principle": listed},
     )

@@ -1,31 +1,21 @@
 """What the Judge tab does: compare two responses, sample two, stop."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
 from cai_app.critique import ChainConfig, TextAdded
-from cai_app.errors import InputError
 from cai_app.judge import JudgeConfig, PrincipleScored, RationaleAdded
 from cai_app.workbench import Workbench
 from components.judge.view import VerdictView, advance, halted
-from components.shared import (
-    Pace,
-    check_open_to,
-    hazard,
-    index_of,
-    saw,
-    sentence,
-    stale,
-    warning,
-    whole,
-)
+from components.principles import DRAWN
+from components.shared import Pace, check_open_to, hazard, index_of, saw, sentence, stale, whole
 
-DRAWN = ""
 ALL = "all"
-DEFAULT = "harmless"
+# What is offered where the constitution is not there.
+GONE = [("one, drawn at random", DRAWN), ("all", ALL)]
 # Outputs of the comparison: verdict, Judge, Stop. Of sampling: A, B, Judge, Stop.
 Update = tuple[Any, Any, Any]
 Sampled = tuple[Any, Any, Any, Any]
@@ -45,6 +35,7 @@ def judge(
     low: float,
     high: float,
     few_shot: int,
+    max_tokens: float | None,
     request: gr.Request | None = None,
 ) -> Iterator[Update]:
     """Ask which response is better, in both orders; yields the verdict as it grows."""
@@ -56,6 +47,7 @@ def judge(
             cot=cot,
             clamp=(low, high) if cot and clamp else None,
             seed=whole(seed),
+            max_tokens=max_tokens,  # type: ignore[arg-type]  # a field may be empty, or hold 1.5
         )
         check_open_to(workbench, model, constitution)
         view = _waiting(workbench, model, constitution, config)
@@ -133,26 +125,6 @@ def principles(workbench: Workbench, constitution: str) -> list[tuple[str, str]]
     found = [one for one in workbench.constitution(constitution).preference if one.enabled]
     listed = [(f"{one.id}: {one.question}", one.id) for one in found]
     return [("one, drawn at random", DRAWN), (f"all {len(found)}", ALL), *listed]
-
-
-def principle_choices(workbench: Workbench, known: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The principle dropdown for a restored form; a constitution that is gone offers none."""
-    try:
-        return principles(workbench, str(known.get("constitution") or DEFAULT))
-    except InputError:
-        return [("one, drawn at random", DRAWN), ("all", ALL)]
-
-
-def constitution_changed(
-    workbench: Workbench, constitution: str, principle: str
-) -> tuple[Any, str]:
-    """New choices of principles, and the form's notice: a hazard, or why there is no such file."""
-    try:
-        listed, text = principles(workbench, constitution), warning(workbench, constitution)
-    except InputError as error:
-        return gr.skip(), sentence(error)
-    keep = principle if principle in {value for _, value in listed} else DRAWN
-    return gr.update(choices=listed, value=keep), text
 
 
 def reasoning_changed(workbench: Workbench, cot: bool) -> Any:

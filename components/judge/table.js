@@ -2,6 +2,7 @@
 const fixed = (p) => p === null || p === undefined ? '·' : p.toFixed(2);
 const percent = (p) => `${(100 * p).toFixed(p > 0 && p < 0.01 ? 1 : 0)} %`;
 const FIRST = { a: 'A shown first', b: 'B shown first' };
+const link = linkOf('judge');
 const open = new Map(); // principle id -> whether somebody opened or closed its reasoning
 const kept = new Map(); // principle id -> its rows, made anew only where they say something else
 let view = null;
@@ -127,11 +128,11 @@ function drawFoot() {
     node('span', { class: 'tools' }, [
       made('copy JSON', (event) => copyText(JSON.stringify(view.verdict, null, 2), event.currentTarget)),
       made('download JSON', () => saveJson(view.verdict, 'verdict.json')),
-      made('copy link', (event) => copyText(window.location.href, event.currentTarget))]));
+      made('copy link', (event) => copyText(link.now(), event.currentTarget))]));
 }
 
 start((value) => {
-  if (value?.state === 'waiting' && view?.state !== 'waiting') reveal();
+  if (value?.state === 'waiting' && view?.state !== 'waiting') { link.keep(); reveal(); }
   view = value;
   root.dataset.state = view?.state ?? 'empty';
   if (!view || view.state === 'empty') {

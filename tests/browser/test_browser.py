@@ -105,6 +105,17 @@ def test_the_whole_journey(browser: Browser, url: str) -> None:
         assert "tab=judge" in page.url
 
 
+def test_a_copied_link_is_that_of_its_own_tab(browser: Browser, url: str) -> None:
+    with visited(browser, url) as page:
+        page.evaluate("() => { navigator.clipboard.writeText = async (t) => { window.got = t; }; }")
+        walk(page)
+        assert "tab=judge" in page.url
+        page.get_by_role("tab", name="Critique").click()
+        page.locator(".chain").get_by_role("button", name="copy link").click()
+        copied = page.evaluate("window.got")
+        assert "tab=critique" in copied and "rounds=1" in copied
+
+
 def test_cards_carry_prompt_tokens_flags_and_changes(browser: Browser, url: str) -> None:
     with visited(browser, url) as page:
         ask(page, HACK)
@@ -129,6 +140,9 @@ def test_stop_keeps_the_text_and_frees_the_model(
         kept = cards(page)
         page.wait_for_timeout(700)
         assert cards(page) == kept and DRAFT.startswith(kept[0])
+        # Written again, the step that was cut short would differ, and that would say nothing.
+        expect(page.locator("article.draft").get_by_role("button", name="edit")).to_be_visible()
+        expect(page.locator("article.draft").get_by_role("button", name="replay")).to_have_count(0)
         assert pause.streams[-1].cancelled
         pause.pause = 0.01
         begun(page, page.get_by_role("button", name="Go on", exact=True).click)

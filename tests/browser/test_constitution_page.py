@@ -9,8 +9,11 @@ import pytest
 from judging import ReadingBackend
 from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 from stage import HOSTILE, leave, served, visited
+from test_jobs import until
 
-from cai_app.constitution import load, versions
+from cai_app.constitution import Edit, load, versions
+from cai_app.constitution import save as save_version
+from cai_app.constitution.drafts import Drafts
 from cai_app.records import ModelInfo, Prompt
 from cai_app.settings import Settings
 
@@ -160,6 +163,24 @@ def test_text_that_cannot_be_read_is_work_that_nothing_writes_over(
         state(page, "saved")
 
 
+def test_cards_that_cannot_be_written_yet_are_safe_from_the_text(
+    browser: Browser, url: str
+) -> None:
+    with visited(browser, url) as page:
+        ready(page)
+        text = page.get_by_label("The constitution as YAML")
+        page.get_by_role("button", name="Add a principle").click()
+        page.locator(".card").nth(16).get_by_label("Id", exact=True).fill("calmer")
+        expect(page.locator(".yamlnote")).to_contain_text("cannot be written as YAML yet")
+        expect(text).not_to_be_editable()
+        question(page, 16).fill("Which is calmer?")
+        in_text(page, "Which is calmer?")
+        expect(text).to_be_editable()
+        expect(page.locator(".yamlnote")).to_be_hidden()
+        page.get_by_role("button", name="Drop edits").click()
+        state(page, "saved")
+
+
 def test_cards_are_added_moved_deleted_and_brought_back_by_keyboard(
     browser: Browser, url: str
 ) -> None:
@@ -188,7 +209,15 @@ def test_cards_are_added_moved_deleted_and_brought_back_by_keyboard(
         state(page, "saved")
 
 
-def test_nothing_is_lost_on_a_reload_another_tab_or_a_crash(browser: Browser, url: str) -> None:
+def holding(home: Path, words: str) -> set[str]:
+    """The tabs whose drafts on the server hold these words."""
+    drafts = Drafts(home / "constitutions" / ".drafts").all()
+    return {one.tab for one in drafts if words in one.model_dump_json()}
+
+
+def test_nothing_is_lost_on_a_reload_another_tab_or_a_crash(
+    browser: Browser, url: str, home: Path
+) -> None:
     with visited(browser, url) as page:
         ready(page)
         question(page).fill("Typed, not saved?")
@@ -204,8 +233,14 @@ def test_nothing_is_lost_on_a_reload_another_tab_or_a_crash(browser: Browser, ur
     with visited(browser, url) as other:  # a new browser profile: all that is left is the server's
         ready(other)
         expect(other.locator(".notices")).to_contain_text("holds edits of harmless")
+        before = holding(home, "Typed, not saved?")
+        question(other).fill("Typed here meanwhile?")
+        other.get_by_role("button", name="Take them up").click()  # asked, and it says no
+        expect(question(other)).to_have_value("Typed here meanwhile?")
+        other.once("dialog", lambda dialog: dialog.accept())
         other.get_by_role("button", name="Take them up").click()
         expect(question(other)).to_have_value("Typed, not saved?")
+        until(lambda: len(now := holding(home, "Typed, not saved?")) == 1 and not now & before)
         other.get_by_role("button", name="Drop edits").click()
         state(other, "saved")
 
@@ -236,6 +271,37 @@ def test_of_two_tabs_the_second_save_gets_a_choice(browser: Browser, url: str, h
             state(two, "saved")
             assert load("shared-mine", Settings(home=home)).preference[0].question == "Two?"
             assert load("shared", Settings(home=home)).preference[0].question == "One?"
+
+
+def test_a_restore_after_somebody_saved_says_so_and_loses_nothing(
+    browser: Browser, url: str, home: Path
+) -> None:
+    settings = Settings(home=home)
+    with visited(browser, url) as page:
+        ready(page)
+        for words in ("First?", "Second?"):
+            question(page).fill(words)
+            in_text(page, words)
+            save(page, "restored" if words == "First?" else None)
+            state(page, "saved")
+        mine = load("restored", settings)
+        theirs = save_version(
+            mine.model_copy(update={"title": "Theirs"}), Edit(parent=mine.hash), settings
+        )
+        question(page).fill("Third, not saved?")
+        state(page, "edited")
+        page.get_by_role("button", name="Versions", exact=True).click()
+        back = page.get_by_role("button", name=re.compile("^Make version .* the one in force"))
+        page.once("dialog", lambda dialog: dialog.accept())
+        back.click()
+        told = page.locator(".notices")
+        expect(told).to_contain_text(f"Somebody saved version {theirs.hash[:8]} meanwhile")
+        expect(page.locator(".versions li")).to_have_count(3)
+        expect(question(page)).to_have_value("Third, not saved?")
+        page.once("dialog", lambda dialog: dialog.accept())
+        back.last.click()
+        expect(page.locator(".versions li")).to_have_count(4)
+        assert load("restored", settings).preference[0].question == "First?"
 
 
 def test_the_effect_of_an_edit_is_measured_and_read(browser: Browser, url: str) -> None:
@@ -354,6 +420,8 @@ def test_other_tabs_offer_what_is_saved_and_mark_what_is_stale(browser: Browser,
         state(page, "saved")
         page.get_by_role("tab", name="Judge").click()
         expect(page.locator(".verdict .stale")).to_contain_text("less-harm reworded")
+        page.locator("#judge-principle input").click()
+        expect(page.get_by_role("option", name="Which has less manners?")).to_have_count(1)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
