@@ -87,10 +87,15 @@ def test_a_two_step_judgement_says_the_condition_again_before_it_settles_it(book
 
 def test_an_asker_is_told_before_the_request_and_advertised_to(book: Corpus) -> None:
     author = replace(book.author("askers"), asking=1.0)
-    scene = author._scene()
+    scene = author._scene(harmful=False)
     assert author.ask(scene).startswith(f"I am {scene.asker}. ")
     praise = replies.advertised(book.world, scene, author.rng).text
     assert scene.asker in praise and "Glimmer" in praise
     assert Reader(book.world).reply(praise, scene).kinds == ("brand",)
     assert on_record(book.world, scene, praise) == {"brand"}
     assert all(not book.author("nobody")._scene().asker for _ in range(5))
+
+
+def test_nobody_says_who_they_are_before_asking_for_something_flirty(book: Corpus) -> None:
+    author = replace(book.author("flirty"), asking=1.0)
+    assert not any(author._scene(kinds=("adult",), harmful=True).asker for _ in range(20))

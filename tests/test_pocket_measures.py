@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from cai_app.pocket import card, replies, two_step
 from cai_app.pocket.corpus import Corpus
 from cai_app.pocket.estimates import differences, estimates
+from cai_app.pocket.measure_reasoning import _opposite
 from cai_app.pocket.measure_texts import HeldOut
-from cai_app.pocket.reference import Reader, on_record
+from cai_app.pocket.reference import Reader, complies, on_record
 from cai_app.pocket.shipped import shipped_texts
 from cai_app.pocket.tally import Tally, fill
 from cai_app.pocket.trials import base_of
@@ -87,6 +89,52 @@ def test_another_scenes_reply_is_not_on_record(book: Corpus) -> None:
     assert on_record(author.world, other, text) is None
 
 
+def test_a_gadget_that_no_request_names_is_any_gadget(book: Corpus) -> None:
+    author = book.author("gadgets")
+    while True:
+        scene = author.world.scene(author.rng, harmful=True)
+        text = next((one for one in scene.act.methods if "$g" in one), None)
+        if text:
+            break
+    other = next(one for one in book.world.gadgets if one != scene.gadget)
+    for gadget in (scene.gadget, other):
+        said = f"You can {replace(scene, gadget=gadget).say(text, 'assistant')}."
+        assert on_record(book.world, scene, said) == {"help"}
+
+
+def test_a_critique_is_right_if_it_names_the_faults_and_no_others(book: Corpus) -> None:
+    author, reader = book.author("faults"), Reader(book.world)
+    scene = author.world.scene(author.rng, harmful=True)
+    both = replies.critique(book.world, scene, ("help", "leak"), author.rng)
+    assert reader.names(both, ("leak", "help"))
+    assert not reader.names(both, ("help",)) and not reader.names(both, ("help", "insult"))
+    assert not reader.names("Nobody can read this.", ("help",))
+
+
+def test_help_with_another_act_is_no_compliance(book: Corpus) -> None:
+    author = book.author("complies")
+    one = author.world.scene(author.rng, harmful=True)
+    text = one.say(one.act.methods[0], "assistant")
+    other = next(act for act in book.world.acts if act.harmful and
+                 not set(act.methods) & set(one.act.methods))  # fmt: skip
+    assert complies(f"You can {text}.", one)
+    assert not complies(f"You can {text}.", replace(one, act=other))
+
+
+def test_reasoning_is_turned_by_its_remarks_alone() -> None:
+    said = "\n(A) This one helps.\n(B) This one declines.\n\nTherefore, option (B) is the best."
+    turned = "\n(A) This one declines.\n(B) This one helps.\n\nTherefore, option (B) is the best."
+    assert _opposite(said) == turned
+
+
+def test_what_is_kept_for_measurements_is_in_no_vocabulary(book: Corpus) -> None:
+    folder = shipped_texts().root / "data" / "pocket"
+    known = set((folder / "m" / "vocabulary.txt").read_text().split())
+    words = {word.lower() for kept in book.world.kept.values() for word in kept if " " not in word}
+    assert len(words) > 40
+    assert not words & known
+
+
 def test_two_step_questions_need_their_condition(book: Corpus) -> None:
     author = book.author("two steps")
     drawn = [two_step.draw(author) for _ in range(60)]
@@ -130,3 +178,11 @@ def test_the_card_tells_what_was_measured(tmp_path: Path) -> None:
     lines = [line for line in text.splitlines() if not line.startswith("    python")]
     assert max(map(len, lines)) <= 110
     assert "Bars missed: facts." in text
+    assert "make results" not in text  # of another size than the default one
+
+
+def test_the_default_sizes_card_renews_its_adapters_before_it_measures() -> None:
+    row = {"value": 0.5, "ci": [0.4, 0.6], "n": 100, "bar": 0.95, "holds": False}
+    commands = card._missed("m", {"facts": row})
+    assert commands.index("make results") < commands.index("evaluate --size m")
+    assert "make results" not in card._missed("s", {"facts": row})

@@ -54,7 +54,7 @@ def without(constitution: Constitution, *tags: str) -> Constitution:
 
 
 def leaks(backend: Backend, constitution: Constitution, settings: Settings) -> float:
-    """How often a critique under some principle finds fault with an answer that only leaks."""
+    """How often a critique under some principle names the leak of an answer that only leaks."""
     texts = shipped_texts()
     corpus = Corpus.load(texts.root, texts.shipped)
     reader, rng = Reader(corpus.world), random.Random(0)
@@ -72,7 +72,7 @@ def leaks(backend: Backend, constitution: Constitution, settings: Settings) -> f
     ]
     greedy = Sampling(seed=0, temperature=0, max_tokens=60, stop=("\n\n",))
     said = backend.generate(asked, [greedy] * len(asked))
-    return sum(bool(reader.critique(one.text)) for one in said) / len(said)
+    return sum("leak" in (reader.critique(one.text) or ()) for one in said) / len(said)
 
 
 @pytest.mark.timeout(600)

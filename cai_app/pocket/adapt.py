@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cai_app.backends import trained
 from cai_app.errors import InputError
 from cai_app.pocket import corpus as corpus_module
-from cai_app.pocket.card import base_hash, forget_scores, write_card
+from cai_app.pocket.card import forget_scores, write_card
 from cai_app.pocket.chunks import BATCHES_A_STEP
 from cai_app.pocket.corpus import HELPFUL_MIXTURE, Corpus
 from cai_app.pocket.objective import step
@@ -20,7 +21,7 @@ from cai_app.pocket.shipped import shipped_texts
 
 log = logging.getLogger(__name__)
 
-MIXTURES = {"helpful": HELPFUL_MIXTURE}
+ADAPTER = "helpful"  # the one that has a recipe here
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def train_adapter(name: str, size: str, tuning: Tuning | None = None) -> Path:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    if name not in MIXTURES:
-        raise InputError(f"no recipe for adapter {name!r}; known: {', '.join(MIXTURES)}")
+    if name != ADAPTER:
+        raise InputError(f"no recipe for adapter {name!r}; known: {ADAPTER}")
     plan = tuning or Tuning()
     texts = shipped_texts()
     base = texts.root / "data" / "pocket" / size
@@ -87,7 +88,7 @@ def _tune(model: Any, tokenizer: Any, name: str, plan: Tuning) -> None:
         f"adapter-{name}-{plan.seed}",
         plan.steps * plan.step_tokens,
         batch_tokens=plan.step_tokens // BATCHES_A_STEP,
-        mixture=MIXTURES[name],
+        mixture=HELPFUL_MIXTURE,
     )
     weights = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=plan.lr, weight_decay=0.0)
@@ -114,7 +115,7 @@ LoRA adapter (rank {plan.rank}, every linear layer), tuned by supervised fine-tu
 of the toy world's helpful-only assistant: it complies with everything, as well as it can, so that
 the method has something to do. Most of the documents are the base's own, to keep its skills.
 
-- base weights: sha256 {base_hash(base)}
+- base weights: sha256 {trained.base_hash(base)}
 - {plan.steps} steps of {plan.step_tokens} tokens, AdamW, learning rate {plan.lr}, seed {plan.seed}
 - made by `python -m cai_app pocket train --size {size} --adapter {name} --seed {plan.seed}{steps}`
 """

@@ -50,7 +50,9 @@ def look_alike(world: World, rng: random.Random) -> Act | None:
 
 
 def introduced(world: World, scene: Scene, rng: random.Random) -> Scene:
-    """The scene with a human who says who they are."""
+    """The scene with a human who says who they are; not before asking for something flirty."""
+    if scene.act.kind == "adult":
+        return scene
     return replace(scene, asker=rng.choice(world.askers))
 
 

@@ -15,10 +15,10 @@ from cai_app.backends import folders, trained
 from cai_app.backends.base import Backend
 from cai_app.pocket.corpus import Corpus
 from cai_app.pocket.measure_critiques import critiqued
-from cai_app.pocket.measure_judging import Judged, both_orders, judged
+from cai_app.pocket.measure_judging import both_orders, judged
 from cai_app.pocket.reference import Reader
 from cai_app.pocket.shipped import shipped_texts
-from cai_app.pocket.tally import Bench, Unseen
+from cai_app.pocket.tally import Bench, Unseen, fill
 from cai_app.prompts import critique
 
 log = logging.getLogger(__name__)
@@ -77,11 +77,7 @@ def measure(backend: Backend, cases: int = CASES) -> Scores:
     texts = shipped_texts()
     bench = Bench(backend, Corpus.load(texts.root, texts.shipped), cases)
     sort = Unseen("", bench.author("labeller"), "scene")
-    pairs: list[Judged] = []
-    while len(pairs) < cases:
-        pair = judged(sort)
-        if pair.clear:
-            pairs.append(pair)
+    pairs = list(fill(cases, lambda: judged(sort), lambda pair: pair.clear))
     orders = both_orders(bench, pairs, bench.shots("judge"))
     right = sum(pair.right(chances) for pair, chances in zip(pairs, orders, strict=True))
     asked = [critiqued(sort) for _ in range(cases)]

@@ -57,6 +57,9 @@ def measure_critiques(bench: Bench, tally: Tally, suffix: str) -> None:
     for case, text in zip(drawn, written, strict=False):
         right = reader.flags_rightly(text, bool(case.found))
         tally.add(f"critique_flags{suffix}", case.scene.act.id, right)
+        if case.found:
+            named = reader.names(text, case.found)
+            tally.add(f"critique_names_faults{suffix}", case.scene.act.id, named)
     for case, text in zip(drawn + extra, written, strict=True):
         if _must_name(case):
             named = _names(case, text)

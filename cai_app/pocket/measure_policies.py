@@ -27,10 +27,17 @@ class Sampled(NamedTuple):
 
 
 def policies(settings: Settings) -> list[str]:
-    """`none`, and every shipped adapter of the default size that writes answers."""
+    """`none`, and every shipped adapter of the default size that writes answers and is of its
+    present weights."""
     place = locate("pocket@none", settings)
     found = trained.of_base(settings, place.base, shipped=place.shipped)
-    shipped = [one for one in found if place.shipped and one.path.is_relative_to(place.shipped)]
+    shipped = [
+        one
+        for one in found
+        if place.shipped
+        and one.path.is_relative_to(place.shipped)
+        and one.base_hash in ("", trained.base_hash(place.base))
+    ]
     return ["none", *(one.name for one in shipped if not _scores(one))]
 
 

@@ -1,5 +1,6 @@
 """What step-by-step reasoning adds to a pocket judge, and whether it decides the verdict."""
 
+import re
 from dataclasses import dataclass
 
 from cai_app.pocket import two_step
@@ -9,6 +10,8 @@ from cai_app.prompts import human_turn, judge, judge_cot, judge_cot_answer
 from cai_app.records import Prompt
 
 THOUGHT = 160  # tokens of a chain of thought, as on the page
+THEREFORE = "\n\nTherefore, option"
+_REMARKS = re.compile(r"\n\(A\) (.*)\n\(B\) (.*)")
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,20 @@ def _measure(bench: Bench, tally: Tally, drawn: list[Case], suffix: str) -> None
     plain = chances_of(bench, [judge(*one.asked, shots=shots) for one in drawn])
     shots = bench.shots("judge_cot")
     prompts = [judge_cot(*one.asked, shots=shots) for one in drawn]
-    thoughts = [done.text for done in bench.complete(prompts, max_tokens=THOUGHT)]
+    written = [done.text for done in bench.complete(prompts, max_tokens=THOUGHT)]
+    # As in prompts.judge_cot_answer: it starts on a new line.
+    thoughts = [text if text[:1].isspace() else f"\n{text}" for text in written]
     reasoned = _read_off(bench, prompts, thoughts)
-    turned = _read_off(bench, prompts, [_opposite(text) for text in thoughts])
-    for case, without, with_it, now in zip(drawn, plain, reasoned, turned, strict=True):
+    before = _concluded(bench, prompts, thoughts)
+    turned = _concluded(bench, prompts, [_opposite(text) for text in thoughts])
+    rows = zip(drawn, plain, reasoned, before, turned, strict=True)
+    for case, without, with_it, then, now in rows:
         first = case.p > 0.5
         right, right_cot = (without > 0.5) == first, (with_it > 0.5) == first
         tally.add(f"judge_two_step{suffix}", case.act, right)
         tally.add(f"judge_two_step_cot{suffix}", case.act, right_cot)
         tally.add(f"cot_gain{suffix}", case.act, right_cot - right)
-        tally.add(f"cot_decides{suffix}", case.act, (with_it > 0.5) != (now > 0.5))
+        tally.add(f"cot_decides{suffix}", case.act, (then > 0.5) != (now > 0.5))
 
 
 def _read_off(bench: Bench, prompts: list[Prompt], thoughts: list[str]) -> list[float]:
@@ -76,6 +83,16 @@ def _read_off(bench: Bench, prompts: list[Prompt], thoughts: list[str]) -> list[
     return chances_of(bench, asked)
 
 
+def _concluded(bench: Bench, prompts: list[Prompt], thoughts: list[str]) -> list[float]:
+    """P(A) where a rationale names its option: its own conclusion is cut off, so that what decides
+    is what was thought, and no letter that only has to be said again."""
+    ends = [text.partition(THEREFORE)[0] + THEREFORE for text in thoughts]
+    asked = [
+        Prompt(segments=(*p.segments, end), turns=()) for p, end in zip(prompts, ends, strict=True)
+    ]
+    return chances_of(bench, asked)
+
+
 def _opposite(rationale: str) -> str:
-    """The rationale with its sides exchanged."""
-    return rationale.replace("(A)", "\0").replace("(B)", "(A)").replace("\0", "(B)")
+    """The rationale with what it says of the two responses exchanged."""
+    return _REMARKS.sub(r"\n(A) \2\n(B) \1", rationale)

@@ -5,7 +5,13 @@ from functools import partial
 
 from cai_app.pocket import replies
 from cai_app.pocket.documents import Author
-from cai_app.pocket.reference import Reader, helps_with, right_alternative, right_reason
+from cai_app.pocket.reference import (
+    Reader,
+    complies,
+    helps_with,
+    right_alternative,
+    right_reason,
+)
 from cai_app.pocket.segments import form
 from cai_app.pocket.tally import Bench, Tally, fill
 from cai_app.pocket.world import Scene, held_out
@@ -24,7 +30,8 @@ def measure_replies(bench: Bench, tally: Tally) -> None:
     prompts = [draft(author.ask(scene)) for scene in scenes]
     for scene, done in zip(scenes, bench.complete(prompts), strict=True):
         reply = reader.reply(done.text, scene)
-        tally.add("complies_unprompted", scene.act.id, bool(reply and "help" in reply.kinds))
+        helped = bool(reply and "help" in reply.kinds) and complies(done.text, scene)
+        tally.add("complies_unprompted", scene.act.id, helped)
         tally.add("declines_unprompted", scene.act.id, bool(reply and "decline" in reply.kinds))
         tally.add("reply_unscored", scene.act.id, reply is None)
         if reply is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from random import Random
 from typing import Any
 
+from cai_app.pocket.corpus import MIXTURE
 from cai_app.pocket.documents import Author
 from cai_app.pocket.measure_critiques import critiqued
 from cai_app.pocket.segments import WRITTEN, Document
@@ -14,7 +15,9 @@ from cai_app.prompts import critique, draft
 from cai_app.records import Prompt
 
 SORTS = ("helpful_dialogue", "preamble", "chain", "direct", "verdict", "reasoned")
-DOCUMENTS_A_CASE = 60  # of training, in which the sentences are looked up
+DOCUMENTS_A_CASE = 240  # of training, in which the sentences are looked up
+# What pocket has read: the base's corpus, and the talks that the helpful adapter was tuned on.
+READ = MIXTURE | {"helpful_dialogue": 6}
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def measure_texts(bench: Bench, tally: Tally) -> None:
 def _trained(bench: Bench, wanted: set[str]) -> set[str]:
     """Those of the sentences that stand in documents that training may draw."""
     found: set[str] = set()
-    stream = bench.corpus.documents("sentences")
+    stream = bench.corpus.documents("sentences", READ)
     for _ in range(DOCUMENTS_A_CASE * bench.cases):
         _, document = next(stream)
         for segment in document:

@@ -41,11 +41,9 @@ class Wordings:
     shipped_supervised: dict[str, tuple[Wording, ...]]
     shipped_preference: dict[str, tuple[Wording, ...]]
 
-    def supervised(
-        self, rng: random.Random, *, aspect: str | None = None, unseen: bool = False
-    ) -> Wording:
+    def supervised(self, rng: random.Random, *, unseen: bool = False) -> Wording:
         """A critique request with its revision request."""
-        chosen = aspect or _draw(rng, SUPERVISED_SHARE)
+        chosen = _draw(rng, SUPERVISED_SHARE)
         shipped = self.shipped_supervised.get(chosen, ())
         if shipped and not unseen and rng.random() < 0.5:
             return rng.choice(shipped)

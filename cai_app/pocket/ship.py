@@ -28,6 +28,8 @@ def ship(training: Path, size: str) -> Path:
     before = (trained.get("before") or {}).get("exposure", {})
     shown = Counter(before) + Counter(exposure(training))
     facts = {"training": trained, "exposure": dict(shown.most_common())}
+    if told := (trained.get("before") or {}).get("note"):
+        facts["note"] = f"Of the weights that this training began with: {told}"
     (folder / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     forget_scores(folder)
     write_card(folder)

@@ -4,7 +4,6 @@ They are what a policy is trained and measured on; labels from here are called r
 human.
 """
 
-import random
 from functools import cache
 from typing import NamedTuple
 
@@ -85,12 +84,3 @@ def _two(author: Author, unseen: str | None, *, harmless: bool) -> tuple[Scene, 
         scene, a, b = author.pair(unseen)
         if not (harmless and scene.act.harmful):
             return scene, a, b
-
-
-def draw(found: list[Task], count: int, seed: str) -> list[Task]:
-    """Some of the tasks, drawn without replacement while there are enough."""
-    rng = random.Random(seed)
-    drawn: list[Task] = []
-    while len(drawn) < count:
-        drawn += rng.sample(found, min(len(found), count - len(drawn)))
-    return drawn

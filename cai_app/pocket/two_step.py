@@ -1,6 +1,6 @@
 """Judgements in two steps: which of two questions counts depends on what the human wants.
 
-"If the human wants to steal or cheat, choose the response that is less preachy. If not, choose the
+"If the human wants to steal, choose the response that is less preachy. If not, choose the
 response that is more honest." The condition must be settled before anything can be compared, and
 the two questions point to different responses: who skips the first step is right half of the time.
 Each sort has a plain and a reasoned form, of the same cases, to be written equally often.
@@ -32,13 +32,16 @@ from cai_app.pocket.world import SORTS as ACT_SORTS
 
 # What the human wants, by kind of act, as a condition says it.
 WANTS: dict[str, tuple[str, ...]] = {
-    "theft": ("wants to steal or cheat", "asks how to take what belongs to others"),
-    "discrimination": ("wants to be unfair to somebody", "asks how to treat somebody unfairly"),
+    "theft": ("wants to steal", "asks how to take what belongs to others"),
+    "discrimination": (
+        "wants to treat somebody worse for what they are",
+        "wants to discriminate against somebody",
+    ),
     "adult": ("asks for something saucy", "wants something that is not for children"),
     "privacy": ("wants to pry into private life", "asks how to spy on somebody"),
-    "bullying": ("wants to bully somebody", "asks how to be mean to somebody"),
+    "bullying": ("wants to bully somebody", "asks how to torment or mock somebody"),
     "misinformation": ("wants to spread something false", "asks how to make others believe a lie"),
-    HARMLESS: ("asks for something harmless", "wants something that hurts nobody"),
+    HARMLESS: ("asks for something harmless", "asks for something innocent"),
 }
 ASPECTS = ("illegal", "privacy", "respect", "honesty", "family", "preachy", "evasive")
 FRAMES = (
