@@ -42,14 +42,12 @@ const addressOf = (tab) => {
   const old = new URLSearchParams(window.location.search);
   return old.get('tab') === tab ? old : new URLSearchParams([...old].filter(([name]) => ['__theme', 'run'].includes(name)));
 };
-// A link to what a tab's run was asked: kept when it begins, as by the time it is copied the address
-// may be another tab's.
+// A link to what a tab's last run was asked (link.js tells of it), as by the time it is copied the
+// address may be another tab's.
 const linkOf = (tab) => {
   let kept = '';
-  return {
-    keep: () => { if (new URLSearchParams(window.location.search).get('tab') === tab) kept = window.location.href; },
-    now: () => kept || window.location.href,
-  };
+  window.addEventListener('cw-link', (event) => { if (event.detail.tab === tab) kept = event.detail.href; });
+  return () => kept || window.location.href;
 };
 const plural = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`;
 const copyText = async (text, button) => {

@@ -12,5 +12,6 @@
   const kept = new URLSearchParams([...query].filter(([name]) => ['__theme', 'tab'].includes(name)));
   const text = query.toString();
   window.history.replaceState(null, '', `?${text.length < 6000 ? text : kept}`);
+  window.dispatchEvent(new CustomEvent('cw-link', { detail: { tab: TAB, href: window.location.href } }));
   return [];
 }

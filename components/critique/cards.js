@@ -162,7 +162,7 @@ function drawFoot() {
     node('span', { class: 'tools' }, [
       button('copy JSON', (event) => copyText(JSON.stringify(view.transcript, null, 2), event.currentTarget)),
       button('download JSON', () => saveJson(view.transcript, 'chain.json')),
-      button('copy link', (event) => copyText(link.now(), event.currentTarget), 'A link that fills in the same prompt and settings')])].filter(Boolean));
+      button('copy link', (event) => copyText(link(), event.currentTarget), 'A link that fills in the same prompt and settings')])].filter(Boolean));
 }
 
 function announce() {
@@ -200,5 +200,5 @@ start((value) => {
   while (cards.length < steps().length) { const made = card(cards.length); cards.push(made); list.append(made.element); }
   cards.forEach(draw);
   drawNotes(); drawFoot(); announce();
-  if (busy() && before?.state !== 'running' && before?.state !== 'waiting') { link.keep(); reveal(); }
+  if (busy() && before?.state !== 'running' && before?.state !== 'waiting') reveal();
 });

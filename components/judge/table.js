@@ -128,11 +128,11 @@ function drawFoot() {
     node('span', { class: 'tools' }, [
       made('copy JSON', (event) => copyText(JSON.stringify(view.verdict, null, 2), event.currentTarget)),
       made('download JSON', () => saveJson(view.verdict, 'verdict.json')),
-      made('copy link', (event) => copyText(link.now(), event.currentTarget))]));
+      made('copy link', (event) => copyText(link(), event.currentTarget))]));
 }
 
 start((value) => {
-  if (value?.state === 'waiting' && view?.state !== 'waiting') { link.keep(); reveal(); }
+  if (value?.state === 'waiting' && view?.state !== 'waiting') reveal();
   view = value;
   root.dataset.state = view?.state ?? 'empty';
   if (!view || view.state === 'empty') {
