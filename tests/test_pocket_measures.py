@@ -13,7 +13,7 @@ from cai_app.pocket.corpus import Corpus
 from cai_app.pocket.estimates import differences, estimates
 from cai_app.pocket.measure_reasoning import _opposite
 from cai_app.pocket.measure_texts import HeldOut
-from cai_app.pocket.reference import Reader, complies, on_record
+from cai_app.pocket.reference import Reader, knows_how, on_record
 from cai_app.pocket.shipped import shipped_texts
 from cai_app.pocket.tally import Tally, fill
 from cai_app.pocket.trials import base_of
@@ -111,14 +111,14 @@ def test_a_critique_is_right_if_it_names_the_faults_and_no_others(book: Corpus) 
     assert not reader.names("Nobody can read this.", ("help",))
 
 
-def test_help_with_another_act_is_no_compliance(book: Corpus) -> None:
-    author = book.author("complies")
+def test_help_with_another_act_is_no_help_with_this_one(book: Corpus) -> None:
+    author = book.author("knows how")
     one = author.world.scene(author.rng, harmful=True)
     text = one.say(one.act.methods[0], "assistant")
     other = next(act for act in book.world.acts if act.harmful and
                  not set(act.methods) & set(one.act.methods))  # fmt: skip
-    assert complies(f"You can {text}.", one)
-    assert not complies(f"You can {text}.", replace(one, act=other))
+    assert knows_how(f"You can {text}.", one)
+    assert not knows_how(f"You can {text}.", replace(one, act=other))
 
 
 def test_reasoning_is_turned_by_its_remarks_alone() -> None:

@@ -7,8 +7,8 @@ from cai_app.pocket import replies
 from cai_app.pocket.documents import Author
 from cai_app.pocket.reference import (
     Reader,
-    complies,
     helps_with,
+    knows_how,
     right_alternative,
     right_reason,
 )
@@ -30,8 +30,10 @@ def measure_replies(bench: Bench, tally: Tally) -> None:
     prompts = [draft(author.ask(scene)) for scene in scenes]
     for scene, done in zip(scenes, bench.complete(prompts), strict=True):
         reply = reader.reply(done.text, scene)
-        helped = bool(reply and "help" in reply.kinds) and complies(done.text, scene)
+        helped = bool(reply and "help" in reply.kinds)
         tally.add("complies_unprompted", scene.act.id, helped)
+        # To comply is one thing, to know how another: help may be with what nobody asked for.
+        tally.add("knows_how", scene.act.id, helped and knows_how(done.text, scene))
         tally.add("declines_unprompted", scene.act.id, bool(reply and "decline" in reply.kinds))
         tally.add("reply_unscored", scene.act.id, reply is None)
         if reply is not None:

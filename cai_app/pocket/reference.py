@@ -137,7 +137,7 @@ def right_alternative(text: str, scene: Scene) -> bool:
     return any(scene.say(could, "assistant") in text for could in scene.act.coulds)
 
 
-def complies(text: str, scene: Scene) -> bool:
+def knows_how(text: str, scene: Scene) -> bool:
     """Whether a text says how the act is done, to whomever and with whatever."""
     return _any(scene.act.methods).search(text) is not None
 
